@@ -1,0 +1,1 @@
+"""Built-in generators, each a folder that reads on its own; they come in through entry points."""

@@ -1,0 +1,109 @@
+"""Synthetic-media detection and provenance: the public API, which imports nothing heavy.
+
+Names are loaded on first use (PEP 562), so that ``import provenance`` costs next to nothing.
+What is listed in ``__all__`` here, and in the ``__all__`` of each sub-package, is public; plugins
+import nothing else.
+"""
+
+from typing import TYPE_CHECKING
+
+from provenance._lazy import lazy_exports
+
+__version__ = "0.1.0"
+
+_EXPORTS = {
+    "API_VERSION": "provenance.contracts",
+    "Channel": "provenance.types",
+    "Dataset": "provenance.contracts",
+    "DatasetSpec": "provenance.contracts",
+    "Detector": "provenance.contracts",
+    "DetectorSpec": "provenance.contracts",
+    "Evidence": "provenance.types",
+    "EvidenceReader": "provenance.contracts",
+    "EvidenceSpec": "provenance.contracts",
+    "ExitCode": "provenance.errors",
+    "FitContext": "provenance.contracts",
+    "Generator": "provenance.contracts",
+    "GeneratorSpec": "provenance.contracts",
+    "InputSpec": "provenance.contracts",
+    "Label": "provenance.types",
+    "LabelledMedia": "provenance.types",
+    "Media": "provenance.types",
+    "MediaKind": "provenance.types",
+    "ProvenanceError": "provenance.errors",
+    "Reconstructor": "provenance.contracts",
+    "Resampler": "provenance.contracts",
+    "ScanRow": "provenance.types",
+    "Scores": "provenance.contracts",
+    "Split": "provenance.types",
+    "Step": "provenance.types",
+    "UserError": "provenance.errors",
+    "Verdict": "provenance.types",
+    "hookimpl": "provenance.hookspecs",
+}
+
+if TYPE_CHECKING:
+    from provenance.contracts import (
+        API_VERSION,
+        Dataset,
+        DatasetSpec,
+        Detector,
+        DetectorSpec,
+        EvidenceReader,
+        EvidenceSpec,
+        FitContext,
+        Generator,
+        GeneratorSpec,
+        InputSpec,
+        Reconstructor,
+        Resampler,
+        Scores,
+    )
+    from provenance.errors import ExitCode, ProvenanceError, UserError
+    from provenance.hookspecs import hookimpl
+    from provenance.types import (
+        Channel,
+        Evidence,
+        Label,
+        LabelledMedia,
+        Media,
+        MediaKind,
+        ScanRow,
+        Split,
+        Step,
+        Verdict,
+    )
+
+__all__ = [
+    "API_VERSION",
+    "Channel",
+    "Dataset",
+    "DatasetSpec",
+    "Detector",
+    "DetectorSpec",
+    "Evidence",
+    "EvidenceReader",
+    "EvidenceSpec",
+    "ExitCode",
+    "FitContext",
+    "Generator",
+    "GeneratorSpec",
+    "InputSpec",
+    "Label",
+    "LabelledMedia",
+    "Media",
+    "MediaKind",
+    "ProvenanceError",
+    "Reconstructor",
+    "Resampler",
+    "ScanRow",
+    "Scores",
+    "Split",
+    "Step",
+    "UserError",
+    "Verdict",
+    "__version__",
+    "hookimpl",
+]
+
+__getattr__, __dir__ = lazy_exports(__name__, _EXPORTS)

@@ -1,0 +1,164 @@
+"""The command ``provenance``: finds its sub-commands lazily and turns errors into exit codes."""
+
+import importlib
+import logging
+import os
+import sys
+import tempfile
+import tomllib
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from provenance import __version__
+from provenance.cli import output
+from provenance.errors import ExitCode, ProvenanceError, UserError, did_you_mean
+
+SETTINGS_FILE = "provenance.toml"
+_LOG = logging.getLogger("provenance")
+
+# Name: one line for --help. The module is provenance.cli.<name>, imported when the command runs.
+COMMANDS: Mapping[str, str] = {
+    "generate": "Train generators on real media and write a labelled, signed corpus.",
+    "train-detector": "Train, calibrate and test detectors on a corpus.",
+    "scan": "Say per file what the evidence is: credentials, detectors.",
+    "audit": "Test whether containers and sizes alone give a corpus's labels away.",
+    "sign": "Give a file a C2PA manifest.",
+    "verify": "Check the C2PA credentials of files, on four axes.",
+    "datasets": "List the sources of real media.",
+    "plugins": "List the plugins, what they offer, and what is wrong with them.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is called, and only then."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order in which people meet them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"provenance.cli.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say which one may have been meant."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"No such command {args[0]!r}.{did_you_mean(args[0], list(COMMANDS))}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "PROVENANCE",
+        "max_content_width": 100,
+    },
+)
+@click.version_option(__version__, prog_name="provenance")
+@click.option("-q", "--quiet", is_flag=True, help="Only errors on stderr.")
+@click.option("-v", "--verbose", count=True, help="More on stderr; twice for debugging.")
+@click.pass_context
+def cli(ctx: click.Context, quiet: bool, verbose: int) -> None:
+    """Was this made by a machine? And can what you make be answered for?
+
+    Settings come from options, then PROVENANCE_<COMMAND>_<OPTION>, then ./provenance.toml.
+    """
+    _configure_logging(quiet=quiet, verbose=verbose)
+    output.set_quiet(quiet)
+    ctx.default_map = _settings(Path(SETTINGS_FILE))
+
+
+def main() -> None:
+    """Run the command line and exit with a code of :class:`provenance.ExitCode`."""
+    output.protect_stdout()
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        arguments: What stands after ``provenance``.
+    """
+    try:
+        result = cli.main(args=arguments, prog_name="provenance", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return int(stop.exit_code)
+    except click.Abort:
+        return _say("Interrupted.", ExitCode.INTERRUPTED)
+    except KeyboardInterrupt:
+        return _say("Interrupted.", ExitCode.INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        return int(error.exit_code)
+    except ProvenanceError as error:
+        _LOG.debug("Traceback", exc_info=error)
+        return _say(f"Error: {error}", error.exit_code)
+    except BrokenPipeError:
+        # the reader of our output went away, as `head` does; the rest of it is nobody's
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except Exception as error:  # noqa: BLE001 - the last resort: one line and a log, no traceback
+        return _report_bug(error, arguments)
+    return int(result) if isinstance(result, int) else ExitCode.OK
+
+
+def _say(message: str, code: ExitCode) -> int:
+    click.echo(message, err=True)
+    return int(code)
+
+
+def _report_bug(error: Exception, arguments: list[str]) -> int:
+    handle, name = tempfile.mkstemp(prefix="provenance-bug-", suffix=".log")
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write(f"provenance {__version__}, Python {sys.version}\narguments: {arguments!r}\n")
+        traceback.print_exception(error, file=stream)
+    message = f"Error: {type(error).__name__}: {error}\nThis is a bug. Please report it with {name}"
+    return _say(message, ExitCode.BUG)
+
+
+def _configure_logging(*, quiet: bool, verbose: int) -> None:
+    levels = {0: logging.WARNING, 1: logging.INFO}
+    level = logging.ERROR if quiet else levels.get(verbose, logging.DEBUG)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    _LOG.handlers[:] = [handler]
+    _LOG.setLevel(level)
+    _LOG.propagate = False
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    """Read ``provenance.toml``: a table per command, keys as the options are called.
+
+    Raises:
+        UserError: The file is not TOML, or names a command that does not exist.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid TOML: {error}") from error
+    for name, table in tables.items():
+        if name not in COMMANDS or not isinstance(table, dict):
+            raise UserError(f"{path}: no command [{name}].{did_you_mean(name, list(COMMANDS))}")
+    return {
+        name: {key.replace("-", "_"): value for key, value in table.items()}
+        for name, table in tables.items()
+    }

@@ -1,0 +1,33 @@
+"""Options that several commands share, so that they read and mean the same everywhere."""
+
+import click
+
+seed_option = click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything random."
+)
+device_option = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda|cuda:N",
+    help="Where to compute.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable, on stdout.")
+resume_option = click.option(
+    "--resume", is_flag=True, help="Go on where an interrupted run stood, with the same options."
+)
+dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, and stop.")
+jobs_option = click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=None,
+    metavar="N",
+    help="Worker processes of one thread each. [default: one per core; one on a GPU]",
+)
+trust_anchors_option = click.option(
+    "--trust-anchors",
+    multiple=True,
+    metavar="PEM",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Trust the roots in this file instead of this machine's development CA.",
+)

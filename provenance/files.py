@@ -1,0 +1,99 @@
+"""Files written so that a reader never sees a half-written one, and folders with one writer."""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from provenance.errors import UserError
+
+TEMPORARY_PREFIX = ".tmp-"
+_CHUNK_BYTES = 1 << 20
+
+
+def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Write ``data`` to a temporary name beside ``path``, flush it to disk, and rename.
+
+    Args:
+        path: Destination; replaced when it exists. Its folder is made when missing.
+        data: The whole content.
+        mode: Permission bits of the new file, subject to no umask. Keys use 0o600.
+
+    Raises:
+        OSError: The disk is full or the folder is not writable; ``path`` is then untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(mode)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as indented UTF-8 JSON, atomically. NaN is refused: it is not JSON."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    write_atomic(path, text.encode() + b"\n")
+
+
+def sha256_bytes(data: bytes) -> str:
+    """Return the SHA-256 of ``data`` in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Return the SHA-256 of a file in hex, read in chunks so that memory stays flat."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def remove_temporaries(folder: Path) -> int:
+    """Delete what a killed run left half-written below ``folder``; return how many files."""
+    leftovers = [path for path in folder.rglob(f"{TEMPORARY_PREFIX}*") if path.is_file()]
+    for path in leftovers:
+        path.unlink(missing_ok=True)
+    return len(leftovers)
+
+
+@contextlib.contextmanager
+def folder_lock(folder: Path, *, wait_s: float = 0.0) -> Iterator[None]:
+    """Hold ``folder`` for one writer; released when the process ends, however it ends.
+
+    Args:
+        folder: Made when missing.
+        wait_s: How long to wait for another writer to finish.
+
+    Raises:
+        UserError: Another process still writes to the folder after ``wait_s`` seconds.
+    """
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + wait_s
+    with (folder / ".lock").open("a") as stream:
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise UserError(
+                        f"Another run is writing to {folder}. Wait for it, or stop it first."
+                    ) from None
+                time.sleep(0.1)
+        yield

@@ -1,0 +1,117 @@
+"""What a file is, told from its first bytes. A name proves nothing."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from provenance.errors import UnreadableError
+from provenance.types import MediaKind
+
+HEAD_BYTES = 4096
+_BMFF_IMAGES = {
+    b"avif": "image/avif",
+    b"avis": "image/avif",
+    b"heic": "image/heic",
+    b"heix": "image/heic",
+    b"mif1": "image/heif",
+    b"msf1": "image/heif",
+}
+_PREFIXES: tuple[tuple[bytes, str], ...] = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (b"BM", "image/bmp"),
+    (b"II*\x00", "image/tiff"),
+    (b"MM\x00*", "image/tiff"),
+    (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "image/jxl"),
+    (b"\xff\x0a", "image/jxl"),
+    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "image/jp2"),
+    (b"fLaC", "audio/flac"),
+    (b"OggS", "audio/ogg"),
+    (b"ID3", "audio/mpeg"),
+    (b"%PDF-", "application/pdf"),
+    (b"PK\x03\x04", "application/zip"),
+    (b"\x1aE\xdf\xa3", "video/x-matroska"),
+)
+_RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What the content says a file is.
+
+    Attributes:
+        media_type: MIME type.
+        kind: Media kind; None for containers such as PDF, which carry credentials only.
+    """
+
+    media_type: str
+    kind: MediaKind | None
+
+
+def recognise_file(path: Path) -> Recognised | None:
+    """Recognise a file by its first bytes; None where they say nothing.
+
+    Raises:
+        UnreadableError: The file cannot be opened, or is empty.
+    """
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(HEAD_BYTES)
+    except OSError as error:
+        raise UnreadableError(f"cannot be read: {error.strerror or error}") from error
+    if not head:
+        raise UnreadableError("the file is empty")
+    return recognise(head)
+
+
+def recognise(head: bytes) -> Recognised | None:
+    """Recognise content by its first bytes (4,096 are enough); None where they say nothing."""
+    media_type = _media_type(head)
+    if media_type is None:
+        return None
+    kind = media_type.partition("/")[0]
+    return Recognised(media_type, MediaKind(kind) if kind in set(MediaKind) else None)
+
+
+def _media_type(head: bytes) -> str | None:
+    for prefix, media_type in _PREFIXES:
+        if head.startswith(prefix):
+            return media_type
+    if head[:4] == b"RIFF":
+        return _RIFF.get(head[8:12])
+    if head[4:8] == b"ftyp":
+        return _bmff(head[8:12])
+    if _is_mp3(head):
+        return "audio/mpeg"
+    return _text(head)
+
+
+def _bmff(brand: bytes) -> str:
+    if brand in _BMFF_IMAGES:
+        return _BMFF_IMAGES[brand]
+    if brand[:3] == b"M4A":
+        return "audio/mp4"
+    return "video/quicktime" if brand == b"qt  " else "video/mp4"
+
+
+def _is_mp3(head: bytes) -> bool:
+    """Whether an MPEG audio frame header stands here: sync, valid layer, rate and frequency."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return False
+    return bool(head[1] & 0x06) and head[2] >> 4 != 0xF and (head[2] >> 2) & 3 != 3
+
+
+def _text(head: bytes) -> str | None:
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 4 or error.start == 0:  # not merely cut inside a character
+            return None
+        text = head[: error.start].decode("utf-8")
+    if any(ord(c) < 32 and c not in "\t\n\r\f\x1b" for c in text):
+        return None
+    start = text.lstrip("\ufeff \t\r\n")[:512].lower()
+    if start.startswith("<svg") or (start.startswith("<?xml") and "<svg" in text.lower()):
+        return "image/svg+xml"
+    return "text/plain"

@@ -1,0 +1,140 @@
+"""Independent pieces of work in worker processes: families of generators, folds of detectors.
+
+Each worker computes with one thread, since processes that each use all cores slow one another down.
+A worker ends itself when its parent is gone, so that a killed run leaves nobody writing.
+"""
+
+import logging
+import multiprocessing
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+_LOG = logging.getLogger(__name__)
+_POLL_S = 0.25
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+Progress = Callable[[str, float, str], None]
+"""Called with the job's name, a fraction (0..1) and a few words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One piece of work.
+
+    Attributes:
+        name: Shown with its progress.
+        function: A module-level function (it travels by pickle). It is called with ``arguments``
+            and with ``progress``, a callable of a fraction and a message.
+        arguments: Keyword arguments, all picklable.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+def run_jobs(jobs: Sequence[Job], *, workers: int, progress: Progress) -> list[Any]:
+    """Run all jobs and return their results in order.
+
+    Args:
+        jobs: With one worker or one job they run in this process.
+        workers: At most so many processes.
+        progress: Receives the progress of every job.
+
+    Raises:
+        Exception: The first error of any job, after those that already run have ended.
+    """
+    if workers <= 1 or len(jobs) <= 1:
+        return [_run_here(job, progress) for job in jobs]
+    context = multiprocessing.get_context("spawn")  # forked torch and c2pa threads can deadlock
+    messages = context.Queue()
+    with (
+        _one_thread_each(),
+        ProcessPoolExecutor(
+            max_workers=min(workers, len(jobs)),
+            mp_context=context,
+            initializer=_start_worker,
+            initargs=(messages, os.getpid()),
+        ) as pool,
+    ):
+        futures = [pool.submit(_run_there, job) for job in jobs]
+        try:
+            _relay(futures, messages, progress)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            _end_children(pool)
+            raise
+    return [future.result() for future in futures]
+
+
+def _run_here(job: Job, progress: Progress) -> Any:
+    return job.function(**job.arguments, progress=lambda f, text: progress(job.name, f, text))
+
+
+def _relay(futures: "list[Future[Any]]", messages: Any, progress: Progress) -> None:
+    """Pass progress on until all jobs have ended, or one has failed."""
+    while True:
+        done, running = wait(futures, timeout=_POLL_S)
+        while True:
+            try:
+                progress(*messages.get_nowait())
+            except queue.Empty:
+                break
+        for future in done:
+            future.result()  # raises what the job raised
+        if not running:
+            return
+
+
+def _end_children(pool: ProcessPoolExecutor) -> None:
+    for process in list((pool._processes or {}).values()):
+        process.terminate()
+
+
+class _one_thread_each:  # noqa: N801 - reads as a statement where it is used
+    """Environment in which children are started: numerical libraries read it at import."""
+
+    def __enter__(self) -> None:
+        self._before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+        os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+
+    def __exit__(self, *_: object) -> None:
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+# --- inside a worker ------------------------------------------------------------------------------
+
+_messages: Any = None
+
+
+def _start_worker(messages: Any, parent: int) -> None:
+    global _messages
+    _messages = messages
+    sys.stdout = sys.stderr
+    end_with_parent(parent)
+
+
+def _run_there(job: Job) -> Any:
+    return _run_here(job, lambda name, f, text: _messages.put((name, f, text)))
+
+
+def end_with_parent(parent: int) -> None:
+    """Watch the parent process from a thread, and end this one when it is gone."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_POLL_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="end-with-parent").start()

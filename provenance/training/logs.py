@@ -1,0 +1,67 @@
+"""The log of a training run: JSON lines always, TensorBoard where it is installed."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from provenance.files import TEMPORARY_PREFIX
+
+
+class RunLog:
+    """Appends one JSON object a line to ``folder/log.jsonl``; numbers also go to TensorBoard.
+
+    Args:
+        folder: Made when missing. A resumed run appends; a fresh one starts anew.
+        resume: Keep what an interrupted run has written.
+        enabled: False on all but the first rank of a distributed run.
+    """
+
+    def __init__(self, folder: Path, *, resume: bool = False, enabled: bool = True) -> None:
+        self.path = folder / "log.jsonl"
+        self._enabled = enabled
+        self._board: Any = None
+        if not enabled:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        if resume:
+            self._drop_torn_line()
+        else:
+            self.path.unlink(missing_ok=True)
+        self._board = _tensorboard(folder / "tensorboard")
+
+    def write(self, step: int, **values: float | str) -> None:
+        """Log ``values`` at ``step``; each line also carries the Unix time in seconds."""
+        if not self._enabled:
+            return
+        line = json.dumps({"step": step, "time_s": round(time.time(), 3), **values})
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.write(line + "\n")
+        if self._board is not None:
+            for name, value in values.items():
+                if not isinstance(value, str):
+                    self._board.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        """Flush TensorBoard's events."""
+        if self._board is not None:
+            self._board.close()
+
+    def _drop_torn_line(self) -> None:
+        """Cut off a last line that a killed run left without its end."""
+        if not self.path.exists():
+            return
+        data = self.path.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]
+        if whole != data:
+            temporary = self.path.with_name(f"{TEMPORARY_PREFIX}{self.path.name}")
+            temporary.write_bytes(whole)
+            temporary.replace(self.path)
+
+
+def _tensorboard(folder: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:  # the extra is not installed; the JSON lines tell the same
+        return None
+    return SummaryWriter(log_dir=str(folder))

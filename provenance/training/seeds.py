@@ -1,0 +1,30 @@
+"""Seeds that say where they come from, so that two parts of a run never share a random stream."""
+
+import hashlib
+
+
+def derive_seed(seed: int, *parts: str | int) -> int:
+    """Return a seed in 0..2**62-1 that depends on ``seed`` and on every part, in order.
+
+    Stable across processes, machines and Python versions, unlike ``hash``.
+
+    Example:
+        >>> derive_seed(7, "gan", 3) == derive_seed(7, "gan", 3)
+        True
+        >>> derive_seed(7, "gan", 3) == derive_seed(7, "vae", 3)
+        False
+    """
+    text = "\x1f".join([str(seed), *map(str, parts)])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 2
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the global generators of Python, numpy and torch (all devices)."""
+    import random
+
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
