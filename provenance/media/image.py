@@ -104,5 +104,5 @@ def declared_size_px(data: bytes) -> tuple[int, int]:
     try:
         with Image.open(BytesIO(data)) as image:
             return image.size
-    except Exception as error:  # noqa: BLE001 - Pillow's parsers raise nearly anything
+    except Exception as error:  # Pillow's parsers raise nearly anything
         raise UnreadableError(f"cannot be decoded: {error}") from error

@@ -1,4 +1,4 @@
-"""Cuts a decoded item into the windows that a plugin asked for; never interpolates unless told to."""
+"""Cuts a decoded item into the windows that a plugin asked for; interpolates only when told."""
 
 from typing import TYPE_CHECKING, Any
 
