@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 _EXPORTS = {
     "API_VERSION": "provenance.contracts",
+    "ArtefactError": "provenance.errors",
     "Channel": "provenance.types",
     "Dataset": "provenance.contracts",
     "DatasetSpec": "provenance.contracts",
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
         Resampler,
         Scores,
     )
-    from provenance.errors import ExitCode, ProvenanceError, UserError
+    from provenance.errors import ArtefactError, ExitCode, ProvenanceError, UserError
     from provenance.hookspecs import hookimpl
     from provenance.types import (
         Channel,
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "API_VERSION",
+    "ArtefactError",
     "Channel",
     "Dataset",
     "DatasetSpec",
