@@ -46,6 +46,7 @@ class LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"provenance.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
+        _name_settings(ctx, command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -158,7 +159,23 @@ def _settings(path: Path) -> dict[str, Any]:
     for name, table in tables.items():
         if name not in COMMANDS or not isinstance(table, dict):
             raise UserError(f"{path}: no command [{name}].{did_you_mean(name, list(COMMANDS))}")
-    return {
-        name: {key.replace("-", "_"): value for key, value in table.items()}
-        for name, table in tables.items()
+    return tables
+
+
+def _name_settings(ctx: click.Context, command: click.Command) -> None:
+    """Let a command's table in the settings name its options as the command line does.
+
+    Raises:
+        UserError: The table has a key that is no option of the command.
+    """
+    table = (ctx.default_map or {}).get(command.name or "", {})
+    names = {
+        text.lstrip("-"): parameter.name or ""
+        for parameter in command.params
+        for text in parameter.opts
     }
+    for key in [key for key in table if key not in names.values()]:
+        if key not in names:
+            known = did_you_mean(key, list(names))
+            raise UserError(f"{SETTINGS_FILE}: [{command.name}] has no option {key!r}.{known}")
+        table[names[key]] = table.pop(key)
