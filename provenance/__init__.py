@@ -38,6 +38,7 @@ _EXPORTS = {
     "Scores": "provenance.contracts",
     "Split": "provenance.types",
     "Step": "provenance.types",
+    "UnreadableError": "provenance.errors",
     "UserError": "provenance.errors",
     "Verdict": "provenance.types",
     "hookimpl": "provenance.hookspecs",
@@ -60,7 +61,13 @@ if TYPE_CHECKING:
         Resampler,
         Scores,
     )
-    from provenance.errors import ArtefactError, ExitCode, ProvenanceError, UserError
+    from provenance.errors import (
+        ArtefactError,
+        ExitCode,
+        ProvenanceError,
+        UnreadableError,
+        UserError,
+    )
     from provenance.hookspecs import hookimpl
     from provenance.types import (
         Channel,
@@ -102,6 +109,7 @@ __all__ = [
     "Scores",
     "Split",
     "Step",
+    "UnreadableError",
     "UserError",
     "Verdict",
     "__version__",
