@@ -15,8 +15,20 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
+# The main job on photographs that come inside scikit-image and scikit-learn; goes on where it stood.
 demo: install
-	$(BIN)/python -m provenance.testing.demo $(DEMO)
+	$(BIN)/provenance generate --out $(DEMO)/corpus --resume
+	$(BIN)/provenance audit $(DEMO)/corpus
+	$(BIN)/provenance train-detector $(DEMO)/corpus --out $(DEMO)/models --resume
+	$(BIN)/python -m provenance.testing.inbox $(DEMO)/corpus $(DEMO)/inbox
+	$(BIN)/provenance scan $(DEMO)/inbox --models $(DEMO)/models --report $(DEMO)/report.html
+	@echo
+	@echo "Corpus          $(CURDIR)/$(DEMO)/corpus"
+	@echo "Contact sheets  $(CURDIR)/$(DEMO)/corpus/sheets"
+	@echo "Generators      $(CURDIR)/$(DEMO)/corpus/generators"
+	@echo "Detectors       $(CURDIR)/$(DEMO)/models"
+	@echo "Scanned folder  $(CURDIR)/$(DEMO)/inbox"
+	@echo "Report          $(CURDIR)/$(DEMO)/report.html"
 
 test: install
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -q

@@ -4,11 +4,9 @@ import importlib
 import logging
 import os
 import sys
-import tempfile
-import tomllib
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import click
@@ -44,9 +42,7 @@ class LazyGroup(click.Group):
         """Import and return one command."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"provenance.cli.{cmd_name.replace('-', '_')}")
-        command: click.Command = module.command
-        _name_settings(ctx, command)
+        command: click.Command = importlib.import_module(_module(cmd_name)).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -83,6 +79,8 @@ def cli(ctx: click.Context, quiet: bool, verbose: int) -> None:
     _configure_logging(quiet=quiet, verbose=verbose)
     output.set_quiet(quiet)
     ctx.default_map = _settings(Path(SETTINGS_FILE))
+    if ctx.default_map and ctx.invoked_subcommand:
+        _name_settings(ctx.default_map, importlib.import_module(_module(ctx.invoked_subcommand)))
 
 
 def main() -> None:
@@ -126,6 +124,9 @@ def _say(message: str, code: ExitCode) -> int:
 
 
 def _report_bug(error: Exception, arguments: list[str]) -> int:
+    import tempfile
+    import traceback
+
     handle, name = tempfile.mkstemp(prefix="provenance-bug-", suffix=".log")
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
         stream.write(f"provenance {__version__}, Python {sys.version}\narguments: {arguments!r}\n")
@@ -152,6 +153,8 @@ def _settings(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         return {}
+    import tomllib
+
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -162,20 +165,21 @@ def _settings(path: Path) -> dict[str, Any]:
     return tables
 
 
-def _name_settings(ctx: click.Context, command: click.Command) -> None:
+def _name_settings(settings: Mapping[str, Any], module: ModuleType) -> None:
     """Let a command's table in the settings name its options as the command line does.
 
     Raises:
         UserError: The table has a key that is no option of the command.
     """
-    table = (ctx.default_map or {}).get(command.name or "", {})
-    names = {
-        text.lstrip("-"): parameter.name or ""
-        for parameter in command.params
-        for text in parameter.opts
-    }
-    for key in [key for key in table if key not in names.values()]:
+    command: click.Command = module.command
+    table = settings.get(command.name or "", {})
+    names = {text.lstrip("-"): p.name or "" for p in command.params for text in p.opts}
+    for key in list(table):
         if key not in names:
             known = did_you_mean(key, list(names))
             raise UserError(f"{SETTINGS_FILE}: [{command.name}] has no option {key!r}.{known}")
         table[names[key]] = table.pop(key)
+
+
+def _module(command: str) -> str:
+    return f"provenance.cli.{command.replace('-', '_')}"
