@@ -29,6 +29,14 @@ if TYPE_CHECKING:
         GeneratorSpec,
     )
 
+__all__ = [
+    "RegisterDataset",
+    "RegisterDetector",
+    "RegisterEvidence",
+    "RegisterGenerator",
+    "hookimpl",
+]
+
 PROJECT = "provenance"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
