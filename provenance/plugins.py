@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 GROUP = "provenance"
 _BUILT_IN = "provenance-suite"
+_MOST_CHARACTERS = 300  # of an error in a listing; the debug log has all of it
 _LOG = logging.getLogger(__name__)
 _Spec = TypeVar("_Spec")
 _Made = TypeVar("_Made")
@@ -259,7 +260,7 @@ class Registry:
         error: BaseException,
     ) -> None:
         status.state, status.stage = "failed", stage
-        status.error = f"{type(error).__name__}: {error}".splitlines()[0]
+        status.error = _one_line(error)
         message = f"Plugin {status.name} ({status.distribution} {status.version}) left out: "
         message += f"{stage} failed, {status.error}"
         _LOG.debug("%s", message, exc_info=error)
@@ -291,6 +292,11 @@ def _distribution(entry_point: importlib.metadata.EntryPoint) -> str:
 def _status(entry_point: importlib.metadata.EntryPoint) -> PluginStatus:
     version = entry_point.dist.version if entry_point.dist else "unknown"
     return PluginStatus(entry_point.name, _distribution(entry_point), version, entry_point.value)
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}..."
 
 
 def _names(value: str) -> set[str]:
