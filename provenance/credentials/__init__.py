@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from provenance._lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from provenance.credentials.credential import Credential
+    from provenance.credentials.engine import library_versions
     from provenance.credentials.keys import config_folder
     from provenance.credentials.manifests import (
         GenerationClaim,
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
         generation_manifest,
         parent_ingredient,
     )
+    from provenance.credentials.reader import read_credential
     from provenance.credentials.signing import (
         Signer,
         development_signer,
@@ -23,17 +26,23 @@ if TYPE_CHECKING:
         sign_file,
     )
     from provenance.credentials.source_types import SOURCE_TYPES, source_type_uri
+    from provenance.credentials.trust import TrustAnchors, load_trust_anchors
 
 __all__ = [
     "SOURCE_TYPES",
+    "Credential",
     "GenerationClaim",
     "Signer",
+    "TrustAnchors",
     "config_folder",
     "created_manifest",
     "development_signer",
     "edited_manifest",
     "generation_manifest",
+    "library_versions",
+    "load_trust_anchors",
     "parent_ingredient",
+    "read_credential",
     "sign_bytes",
     "sign_file",
     "source_type_uri",
@@ -42,15 +51,20 @@ __all__ = [
 __getattr__, __dir__ = lazy_exports(
     __name__,
     {
+        "Credential": "provenance.credentials.credential",
         "GenerationClaim": "provenance.credentials.manifests",
         "SOURCE_TYPES": "provenance.credentials.source_types",
         "Signer": "provenance.credentials.signing",
+        "TrustAnchors": "provenance.credentials.trust",
         "config_folder": "provenance.credentials.keys",
         "created_manifest": "provenance.credentials.manifests",
         "development_signer": "provenance.credentials.signing",
         "edited_manifest": "provenance.credentials.manifests",
         "generation_manifest": "provenance.credentials.manifests",
+        "library_versions": "provenance.credentials.engine",
+        "load_trust_anchors": "provenance.credentials.trust",
         "parent_ingredient": "provenance.credentials.manifests",
+        "read_credential": "provenance.credentials.reader",
         "sign_bytes": "provenance.credentials.signing",
         "sign_file": "provenance.credentials.signing",
         "source_type_uri": "provenance.credentials.source_types",

@@ -23,25 +23,25 @@ EXTENDED_KEY_USAGES = "\n".join(
     )
 )
 ANCHORS_URI = "urn:provenance:manifest-anchors"
+TIME_URI = "urn:provenance:time-anchors"
 
 
-def settings(anchors_pem: str = "") -> dict[str, Any]:
-    """Return the library's settings: no network, no thumbnails, and trust in ``anchors_pem`` only.
+def settings(anchors_pem: str = "", time_pem: str = "") -> dict[str, Any]:
+    """Return the library's settings: no network, no thumbnails, and trust in the given lists only.
 
     Args:
-        anchors_pem: Roots of manifest signers; empty trusts nobody. Roots of time-stamps and
-            identities are not passed: the library would accept them for manifests too.
+        anchors_pem: Roots of manifest signers; empty trusts nobody.
+        time_pem: Roots of time-stamping authorities. The library accepts these for manifests
+            too, so a verdict on a signer must come from a context without them.
     """
-    anchor = {
-        "trust_anchors": anchors_pem,
-        "trust_kind": "manifest",
-        "trust_uri": ANCHORS_URI,
-    }
+    lists = (("manifest", ANCHORS_URI, anchors_pem), ("tsa", TIME_URI, time_pem))
+    anchors = [
+        {"trust_anchors": pem, "trust_kind": kind, "trust_uri": uri}
+        for kind, uri, pem in lists
+        if pem
+    ]
     return {
-        "trust": {
-            "trust_config": EXTENDED_KEY_USAGES,
-            "anchors": [anchor] if anchors_pem else [],
-        },
+        "trust": {"trust_config": EXTENDED_KEY_USAGES, "anchors": anchors},
         "verify": {
             "verify_after_sign": False,
             "verify_trust": True,
@@ -53,9 +53,9 @@ def settings(anchors_pem: str = "") -> dict[str, Any]:
     }
 
 
-def context(anchors_pem: str = "") -> c2pa.Context:
-    """Return this process's context for ``anchors_pem``; threads may share it."""
-    return _context(os.getpid(), anchors_pem)
+def context(anchors_pem: str = "", time_pem: str = "") -> c2pa.Context:
+    """Return this process's context for these lists; threads may share it."""
+    return _context(os.getpid(), anchors_pem, time_pem)
 
 
 def library_versions() -> Mapping[str, str]:
@@ -64,9 +64,9 @@ def library_versions() -> Mapping[str, str]:
 
 
 @functools.lru_cache(maxsize=16)
-def _context(process_id: int, anchors_pem: str) -> c2pa.Context:
+def _context(process_id: int, anchors_pem: str, time_pem: str) -> c2pa.Context:
     # the process id is part of the key: after a fork the parent's native objects are invalid
-    return c2pa.Context.from_dict(settings(anchors_pem))
+    return c2pa.Context.from_dict(settings(anchors_pem, time_pem))
 
 
 @functools.lru_cache(maxsize=1)

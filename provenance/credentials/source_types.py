@@ -41,9 +41,7 @@ SOURCE_TYPES: dict[str, str] = {
 """Name to URI; retired terms (``softwareImage``, ``minorHumanEdits``, ``digitalArt``) left out."""
 
 MADE_BY_A_MODEL = frozenset({TRAINED_ALGORITHMIC_MEDIA, "trainedAlgorithmicData"})
-PARTLY_MADE_BY_A_MODEL = frozenset(
-    {COMPOSITE_WITH_TRAINED_ALGORITHMIC_MEDIA, "compositeSynthetic", "algorithmicallyEnhanced"}
-)
+PARTLY_MADE_BY_A_MODEL = frozenset({COMPOSITE_WITH_TRAINED_ALGORITHMIC_MEDIA, "compositeSynthetic"})
 CAPTURED = frozenset(
     {
         "digitalCapture",

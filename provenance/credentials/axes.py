@@ -1,0 +1,209 @@
+"""From the library's validation codes to four axes.
+
+Codes: C2PA specification 2.4, section 15.2.2. A failure that is not named here counts against
+integrity: what we do not understand, we do not wave through.
+"""
+
+import enum
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from provenance.credentials.credential import Ancestors, Integrity, SignerTrust, TimeTrust
+from provenance.credentials.engine import ANCHORS_URI, TIME_URI
+
+TRUSTED = "signingCredential.trusted"
+TIME_TRUSTED = "timeStamp.trusted"
+
+
+class Concern(enum.Enum):
+    """The axis on which a failure counts."""
+
+    INTEGRITY = "integrity"
+    UNTRUSTED = "untrusted"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    TIME = "time"
+    FORM = "form"
+    NOTHING = "nothing"
+
+
+_CONCERNS = {
+    "signingCredential.untrusted": Concern.UNTRUSTED,
+    # a certificate that may not sign media: somebody we cannot trust, not a changed file
+    "signingCredential.invalid": Concern.UNTRUSTED,
+    "signingCredential.expired": Concern.EXPIRED,
+    "claimSignature.outsideValidity": Concern.EXPIRED,
+    "signingCredential.ocsp.revoked": Concern.REVOKED,
+    "signingCredential.revoked": Concern.REVOKED,
+    # signed as it stands, but not as the specification wants it: several generators' files, as
+    # they left the house; a changed assertion is a hashedURI.mismatch
+    "assertion.action.malformed": Concern.FORM,
+    "assertion.metadata.disallowed": Concern.FORM,
+    "ingredient.unknownProvenance": Concern.NOTHING,
+}
+_HARMLESS_PREFIXES = (
+    "signingCredential.ocsp.",  # skipped, unknown, inaccessible: we do not ask the network
+    "cawg.",  # who published it, on top of who signed it; reported, but no axis of its own yet
+)
+_HARMLESS_SUFFIXES = (".match", ".validated", ".trusted", ".insideValidity", ".accessible")
+
+
+def concern(code: str) -> Concern:
+    """Return the axis that a failure code counts on."""
+    if code in _CONCERNS:
+        return _CONCERNS[code]
+    if code.startswith("timeStamp."):
+        return Concern.TIME
+    if code.startswith(_HARMLESS_PREFIXES) or code.endswith(_HARMLESS_SUFFIXES):
+        return Concern.NOTHING
+    return Concern.INTEGRITY
+
+
+def integrity_axis(results: Mapping[str, Any]) -> Integrity:
+    """Whether everything stored in the file is what was signed.
+
+    An ancestor's failure that its signer recorded is not a change of this file, and the library
+    lists only the others as deltas.
+    """
+    found = [*codes(active(results), "failure"), *delta_failure_codes(results)]
+    if not codes(active(results), "success") and not found:
+        return "failed"  # nothing was validated at all
+    return "failed" if Concern.INTEGRITY in map(concern, found) else "ok"
+
+
+def breaks_form(results: Mapping[str, Any]) -> bool:
+    """Whether the manifest is as it was signed, but not as the specification wants it."""
+    return Concern.FORM in map(concern, codes(active(results), "failure"))
+
+
+def signer_axis(results: Mapping[str, Any]) -> SignerTrust:
+    """Whether a given anchor vouches for the signer of the file's own manifest."""
+    concerns = set(map(concern, codes(active(results), "failure")))
+    if Concern.REVOKED in concerns:
+        return "revoked"
+    if Concern.EXPIRED in concerns:
+        return "expired"
+    return (
+        "trusted"
+        if is_chain_trusted(results) and Concern.UNTRUSTED not in concerns
+        else ("untrusted")
+    )
+
+
+def is_chain_trusted(results: Mapping[str, Any]) -> bool:
+    """Whether the signer's chain ends in an anchor that was given for manifests.
+
+    The library also accepts roots of time-stamps and identities here, so its explanation, which
+    names the list, is read too.
+    """
+    return any(
+        entry.get("code") == TRUSTED and f"[{ANCHORS_URI}]" in str(entry.get("explanation"))
+        for entry in entries(active(results), "success")
+    )
+
+
+def time_axis(results: Mapping[str, Any]) -> TimeTrust:
+    """Whether a given time anchor vouches for the time of signing.
+
+    The library trusts the time-stamps of old claims whoever made them ("legacy"); we do not.
+    """
+    found = [
+        entry
+        for kind in ("success", "informational", "failure")
+        for entry in entries(active(results), kind)
+        if str(entry.get("code")).startswith("timeStamp.")
+    ]
+    if any(
+        entry.get("code") == TIME_TRUSTED and f"[{TIME_URI}]" in str(entry.get("explanation"))
+        for entry in found
+    ):
+        return "trusted"
+    return "untrusted" if found else "none"
+
+
+def is_excused_by_any_time(results: Mapping[str, Any]) -> bool:
+    """Whether the library took a time-stamp on trust for which no anchor vouches."""
+    return TIME_TRUSTED in codes(active(results), "success") and time_axis(results) != "trusted"
+
+
+def ancestors_axis(store: Mapping[str, Any]) -> Ancestors:
+    """The worst of everything that the file was made from.
+
+    Every manifest in the store is looked at, reachable or not, and three places in each: what its
+    signer recorded of an ingredient in the old form and in the new, and what validates otherwise
+    today. The library's own state hides the recorded ones.
+    """
+    results = store.get("validation_results") or {}
+    ingredients = list(_ingredients_with_credentials(store))
+    found = {concern(code) for code in delta_failure_codes(results)}
+    for ingredient in ingredients:
+        found |= set(map(concern, _recorded(ingredient, trusted_now=_trusted_now(results))))
+    if Concern.INTEGRITY in found:
+        return "failed"
+    if found & {Concern.UNTRUSTED, Concern.EXPIRED, Concern.REVOKED}:
+        return "untrusted"
+    return "ok" if ingredients else "none"
+
+
+def delta_failures(results: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield (ingredient label, failure codes) of what validates otherwise than was recorded."""
+    for delta in results.get("ingredientDeltas") or ():
+        found = codes(delta.get("validationDeltas") or {}, "failure")
+        if found:
+            yield str(delta.get("ingredientAssertionURI", "")).rpartition("/")[2], tuple(found)
+
+
+def delta_failure_codes(results: Mapping[str, Any]) -> list[str]:
+    """Return the codes of :func:`delta_failures`."""
+    return [code for _, found in delta_failures(results) for code in found]
+
+
+def active(results: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the results of the file's own manifest."""
+    found: Mapping[str, Any] = results.get("activeManifest") or {}
+    return found
+
+
+def entries(results: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
+    """Return the entries of ``success``, ``informational`` or ``failure``."""
+    return list(results.get(kind) or ())
+
+
+def codes(results: Mapping[str, Any], kind: str) -> list[str]:
+    """Return the codes of :func:`entries`."""
+    return [str(entry.get("code")) for entry in entries(results, kind)]
+
+
+def _ingredients_with_credentials(store: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for manifest in (store.get("manifests") or {}).values():
+        for ingredient in manifest.get("ingredients") or ():
+            if any(
+                ingredient.get(key)
+                for key in ("active_manifest", "validation_results", "validation_status")
+            ):
+                yield ingredient
+
+
+def _recorded(ingredient: Mapping[str, Any], *, trusted_now: frozenset[str]) -> Iterable[str]:
+    """Return the failures that the signer recorded when it took this ingredient in.
+
+    Whom that signer trusted is not whom we trust: a recorded "untrusted" is dropped where our
+    anchors vouch for the ingredient now.
+    """
+    old = [str(entry.get("code")) for entry in ingredient.get("validation_status") or ()]
+    new = ingredient.get("validation_results") or {}
+    found = [*old, *codes(active(new), "failure"), *delta_failure_codes(new)]
+    if ingredient.get("active_manifest") in trusted_now:
+        return [code for code in found if concern(code) is not Concern.UNTRUSTED]
+    return found
+
+
+def _trusted_now(results: Mapping[str, Any]) -> frozenset[str]:
+    """Return the labels of ancestors that our anchors vouch for, but their recorders did not."""
+    urls = (
+        str(entry.get("url"))
+        for delta in results.get("ingredientDeltas") or ()
+        for entry in entries(delta.get("validationDeltas") or {}, "success")
+        if entry.get("code") == TRUSTED
+    )
+    return frozenset(url.rpartition("/")[0].rpartition("/")[2] for url in urls)

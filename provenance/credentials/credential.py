@@ -1,0 +1,182 @@
+"""What is known of one file's credential: four axes, and one sentence that follows from them."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Integrity = Literal["ok", "failed", "none"]
+SignerTrust = Literal["trusted", "untrusted", "expired", "revoked", "none"]
+TimeTrust = Literal["trusted", "untrusted", "none"]
+Ancestors = Literal["ok", "failed", "untrusted", "none"]
+
+NO_CREDENTIAL = "It carries no credential, which says nothing about how it was made."
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """What the C2PA library itself says, for comparison; too coarse to be a verdict.
+
+    Attributes:
+        state: ``Trusted``, ``Valid``, ``Invalid``, ``NoManifest``, or ``error``.
+        active_failures: (code, explanation) of the file's own manifest.
+        ingredient_failures: (label, codes) of what validates otherwise than its signer recorded.
+        n_manifests: Manifests in the file, ancestors included.
+        error: The exception, where there was one.
+    """
+
+    state: str
+    active_failures: tuple[tuple[str, str], ...] = ()
+    ingredient_failures: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    n_manifests: int = 0
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object of the report."""
+        return {
+            "state": self.state,
+            "active_failures": [list(failure) for failure in self.active_failures],
+            "ingredient_failures": [
+                [label, list(codes)] for label, codes in self.ingredient_failures
+            ],
+            "n_manifests": self.n_manifests,
+            "error": self.error,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """What a manifest says. Claims of its signer, written by whoever made the file: hostile text.
+
+    Attributes:
+        title: Name of the file at signing.
+        generator: Software that wrote the claim.
+        claimed_issuer: Organisation in the signer's certificate. A fact only if the signer is
+            trusted: anybody can make a certificate that says "Adobe Inc".
+        claimed_signer: Common name in the certificate.
+        signed_at: Time of the time-stamp; a fact only if the time axis is ``trusted``.
+        source_type: How the media came to be: name of a digital source type, by the first action.
+            The parent's is taken where this manifest only opens and edits one that verifies.
+        edit_types: Source types of the edits that followed.
+        editorial: Whether there were edits that change what is seen or heard.
+        actions: All actions of the manifest, in order.
+    """
+
+    title: str | None = None
+    generator: str | None = None
+    claimed_issuer: str | None = None
+    claimed_signer: str | None = None
+    signed_at: str | None = None
+    source_type: str | None = None
+    edit_types: tuple[str, ...] = ()
+    editorial: bool = False
+    actions: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object of the report."""
+        return {
+            "title": self.title,
+            "generator": self.generator,
+            "claimed_issuer": self.claimed_issuer,
+            "claimed_signer": self.claimed_signer,
+            "signed_at": self.signed_at,
+            "source_type": self.source_type,
+            "edit_types": list(self.edit_types),
+            "editorial": self.editorial,
+            "actions": list(self.actions),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """The verdict on one file's credential.
+
+    Attributes:
+        integrity: Whether the file, and everything stored in its manifests, is what was signed.
+            ``none``: there is no credential that could be checked.
+        signer: Whether a given trust anchor vouches for the signer.
+        time: Whether a trusted authority vouches for the time of signing.
+        ancestors: The worst of everything that the file was made from, at any depth.
+        conclusion: One sentence for people; holds no text from the file but a trusted issuer.
+        statements: What the manifest says.
+        library: What the library says.
+        remote_url: Where the file says that its manifest lies; never fetched.
+        error: Why the file could not be examined, or None.
+    """
+
+    integrity: Integrity
+    signer: SignerTrust
+    time: TimeTrust
+    ancestors: Ancestors
+    conclusion: str
+    statements: Statements = field(default_factory=Statements)
+    library: Library = field(default_factory=lambda: Library("NoManifest"))
+    remote_url: str | None = None
+    error: str | None = None
+
+    @property
+    def source_type(self) -> str | None:
+        """How the media came to be, as the signer claims."""
+        return self.statements.source_type
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it must not be relied on: something does not match, or the key is revoked."""
+        return "failed" in (self.integrity, self.ancestors) or self.signer == "revoked"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object of the report."""
+        return {
+            "integrity": self.integrity,
+            "signer": self.signer,
+            "time": self.time,
+            "ancestors": self.ancestors,
+            "conclusion": self.conclusion,
+            **self.statements.to_json(),
+            "remote_url": self.remote_url,
+            "error": self.error,
+            "library": self.library.to_json(),
+        }
+
+
+def absent(conclusion: str = NO_CREDENTIAL, **more: Any) -> Credential:
+    """Return the credential of a file that has none, or none that can be checked."""
+    return Credential("none", "none", "none", "none", conclusion, **more)
+
+
+def conclude(
+    integrity: Integrity,
+    signer: SignerTrust,
+    ancestors: Ancestors,
+    issuer: str | None,
+    *,
+    breaks_form: bool = False,
+) -> str:
+    """Return the one sentence that the axes amount to.
+
+    Args:
+        integrity: ``ok`` or ``failed``.
+        signer: Axis.
+        ancestors: Axis.
+        issuer: Named only where the signer is trusted.
+        breaks_form: The manifest was signed in a form that the specification does not allow.
+    """
+    if integrity == "failed":
+        return "Its content or its credential is not what was signed."
+    parts = [_signed(signer, issuer)]
+    if breaks_form:
+        parts.append("its manifest does not follow the specification")
+    if ancestors == "failed":
+        parts.append("something that it was made from does not match its own credential")
+    return "; ".join(parts) + "."
+
+
+def _signed(signer: SignerTrust, issuer: str | None) -> str:
+    if signer == "trusted":
+        return f"Unchanged since {issuer or 'a trusted signer'} signed it"
+    if signer == "expired":
+        return (
+            "Unchanged since it was signed, but the certificate has expired"
+            " and no trusted time-stamp shows that it was valid then"
+        )
+    if signer == "revoked":
+        return "Unchanged since it was signed, but the signer's certificate has been revoked"
+    return "Unchanged since it was signed, by somebody for whom no given trust anchor vouches"
