@@ -1,0 +1,166 @@
+"""Trains one generator and writes its artefact: weights, card, log, pictures.
+
+Runs in a worker process. The card is written last, so that a card means a whole artefact.
+"""
+
+import json
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from provenance import __version__
+from provenance.contracts import FitContext
+from provenance.corpora.outcome import Outcome, plugin_at_work
+from provenance.corpora.plan import WORK_FOLDER, Plan, PlannedGenerator, hash_items
+from provenance.corpora.sources import CARD_FILE, WEIGHTS_FILE, read_card
+from provenance.errors import PluginError, UserError
+from provenance.files import sha256_file, write_atomic, write_json
+from provenance.plugins import registry
+from provenance.training.seeds import derive_seed
+from provenance.types import Media
+
+_LOG = logging.getLogger(__name__)
+
+
+def artefact_folder(out: Path, generator: PlannedGenerator) -> Path:
+    """Return where the corpus keeps a generator."""
+    return out / "generators" / generator.name
+
+
+def is_trained(out: Path, generator: PlannedGenerator) -> bool:
+    """Whether the corpus has this generator's whole artefact already."""
+    try:
+        read_card(artefact_folder(out, generator))
+    except UserError:
+        return False
+    return True
+
+
+def obtain_generator(
+    *,
+    plan: Plan,
+    generator: PlannedGenerator,
+    items: Sequence[Media],
+    out: Path,
+    device: str,
+    progress: Callable[[float, str], None],
+) -> Outcome:
+    """Train a generator, or copy its checkpoint, into ``out/generators/<name>``.
+
+    Args:
+        plan: Of the run.
+        generator: Which.
+        items: Real items of the train split.
+        out: The corpus.
+        device: Resolved name.
+        progress: Called with a fraction and a message.
+
+    Returns:
+        With an error where the plugin failed: that costs this generator only.
+    """
+    try:
+        if generator.checkpoint is not None:
+            _copy_checkpoint(Path(generator.checkpoint), artefact_folder(out, generator))
+        else:
+            _train(plan, generator, items, out, device, progress)
+    except PluginError as error:
+        return Outcome(generator.name, str(error))
+    progress(1.0, "ready")
+    return Outcome(generator.name)
+
+
+def _copy_checkpoint(source: Path, folder: Path) -> None:
+    card = read_card(source)
+    write_atomic(folder / WEIGHTS_FILE, (source / WEIGHTS_FILE).read_bytes())
+    write_json(folder / CARD_FILE, card)
+
+
+def _train(
+    plan: Plan,
+    generator: PlannedGenerator,
+    items: Sequence[Media],
+    out: Path,
+    device: str,
+    progress: Callable[[float, str], None],
+) -> None:
+    workdir = out / WORK_FOLDER / "generators" / generator.name
+    context = FitContext(
+        workdir=workdir,
+        seed=derive_seed(plan.request.seed, generator.name, "fit") % 2**32,
+        device=device,
+        budget_s=plan.request.budget_s,
+        resume=True,  # takes up a checkpoint where there is one; a fresh run has none
+        progress=progress,
+    )
+    folder = artefact_folder(out, generator)
+    with plugin_at_work(generator.plugin, "training"):
+        model = registry().generator(generator.plugin).factory()
+        model.fit(items, context)
+        folder.mkdir(parents=True, exist_ok=True)
+        model.save(folder)
+    if not (folder / WEIGHTS_FILE).is_file():
+        raise PluginError(f"{generator.plugin}: save wrote no {WEIGHTS_FILE}")
+    logs = _keep_records(workdir, folder)
+    write_json(folder / CARD_FILE, _card(plan, generator, items, context, folder, logs))
+    for checkpoint in workdir.rglob("*.pt"):  # optimiser states are many times the weights
+        checkpoint.unlink()
+
+
+def _card(
+    plan: Plan,
+    generator: PlannedGenerator,
+    items: Sequence[Media],
+    context: FitContext,
+    folder: Path,
+    logs: dict[str, dict[str, Any]],
+) -> dict[str, Any]:
+    return {
+        "name": f"{generator.name}-{plan.request.size_px}",
+        "generator": generator.plugin,
+        "family": generator.family,
+        "version": generator.version,
+        "code_version": __version__,
+        "kind": str(plan.kind),
+        "size_px": plan.request.size_px,
+        "licence": generator.licence,
+        "created": plan.created,
+        "seed": context.seed,
+        "device": context.device.partition(":")[0],
+        "budget_s": context.budget_s,
+        "steps": {name: line.get("step") for name, line in logs.items()},
+        "metrics": logs,
+        "data": {
+            "source": plan.request.real,
+            "items": len(items),
+            "groups": sorted({media.group for media in items}),
+            "sha256": hash_items(items),
+            "licences": sorted({media.licence for media in items if media.licence}),
+        },
+        "weights_sha256": sha256_file(folder / WEIGHTS_FILE),
+    }
+
+
+def _keep_records(workdir: Path, folder: Path) -> dict[str, dict[str, Any]]:
+    """Copy logs and pictures beside the weights; return the last log line of each loop.
+
+    They are copied flat. A folder called ``train`` below the corpus would make readers of image
+    folders take it for the only split.
+    """
+    last: dict[str, dict[str, Any]] = {}
+    for path in sorted(workdir.rglob("log.jsonl")):
+        loop = path.parent.name
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if lines:
+            last[loop] = {k: v for k, v in json.loads(lines[-1]).items() if k != "time_s"}
+        shutil.copyfile(path, folder / f"log{_mark(loop)}.jsonl")
+    for path in sorted(workdir.rglob("*.png")):
+        pictures = folder / "samples"
+        pictures.mkdir(exist_ok=True)
+        shutil.copyfile(path, pictures / f"{_mark(path.parent.name)[1:]}{path.name}")
+    return last
+
+
+def _mark(loop: str) -> str:
+    return "" if loop == "train" else f"-{loop}"

@@ -1,0 +1,218 @@
+"""Makes a corpus: plan, train, write, describe. Each stage takes up where a killed run stood."""
+
+import contextlib
+import functools
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from provenance.corpora.fitting import is_trained, obtain_generator
+from provenance.corpora.index import write_index
+from provenance.corpora.making import make_files, write_real
+from provenance.corpora.outcome import Outcome
+from provenance.corpora.plan import (
+    Plan,
+    PlannedGenerator,
+    Request,
+    check_same,
+    hash_items,
+    load_plan,
+    make_plan,
+    save_plan,
+    training_items,
+)
+from provenance.corpora.sheets import write_sheet
+from provenance.corpora.sources import choose_generators, read_pool
+from provenance.errors import PluginError, UserError
+from provenance.files import folder_lock, remove_temporaries
+from provenance.training.jobs import Job, run_jobs
+from provenance.types import Media
+
+Progress = Callable[[str, float, str], None]
+_OURS = {".lock", ".work"}
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run of ``generate`` has made.
+
+    Attributes:
+        corpus: Its folder.
+        counts: Files by label, split, step and generator, as in ``corpus.json``.
+        sheets: Contact sheets.
+        failed: Generator to what went wrong; these are not in the corpus.
+        seconds: Wall time of this run.
+    """
+
+    corpus: Path
+    counts: dict[str, Any]
+    sheets: tuple[Path, ...]
+    failed: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object that the command prints."""
+        return {
+            "corpus": str(self.corpus),
+            **self.counts,
+            "sheets": [str(path) for path in self.sheets],
+            "failed": self.failed,
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def prepare(request: Request) -> tuple[Plan, list[Media]]:
+    """Read the source and decide everything; nothing is written.
+
+    Returns:
+        The plan, and the real items that it speaks of.
+
+    Raises:
+        UserError: The request cannot be met.
+    """
+    generators = choose_generators(request)  # first: it costs nothing and is often misspelt
+    pool = read_pool(request)
+    return make_plan(request, pool, generators), pool
+
+
+def generate(
+    request: Request,
+    out: Path,
+    *,
+    device: str,
+    jobs: int,
+    resume: bool = False,
+    progress: Progress = lambda name, fraction, message: None,
+) -> Summary:
+    """Make the corpus that ``request`` asks for in ``out``.
+
+    Args:
+        request: What is wanted.
+        out: Made when missing; must be empty unless ``resume``.
+        device: Resolved name.
+        jobs: At most so many worker processes, of one thread each.
+        resume: Go on with the plan that an interrupted run left in ``out``.
+        progress: Called with a job's name, a fraction and a few words.
+
+    Raises:
+        UserError: The request cannot be met, ``out`` is not empty, or a resumed run differs.
+        PluginError: No generator is left.
+    """
+    started = time.monotonic()
+    with _writable(out), folder_lock(out):
+        plan, pool = _plan(request, out, resume=resume)
+        remove_temporaries(out)
+        run = _Run(plan, pool, out, device, jobs, progress)
+        run.train()
+        run.write()
+        return run.describe(started)
+
+
+def _plan(request: Request, out: Path, *, resume: bool) -> tuple[Plan, list[Media]]:
+    """Return the plan of an interrupted run, or make one; see :func:`generate`."""
+    found = load_plan(out) if resume else None
+    if found is None:
+        _refuse_full(out, resume=resume)
+        shutil.rmtree(out / ".work", ignore_errors=True)
+        plan, pool = prepare(request)
+        save_plan(plan, out)
+        return plan, pool
+    check_same(found, request)
+    pool = read_pool(request)
+    if hash_items(pool) != found.data_sha256:
+        raise UserError(f"{request.real} has changed since {out} was begun. Use another --out.")
+    return found, pool
+
+
+def _refuse_full(out: Path, *, resume: bool) -> None:
+    names = sorted({path.name for path in out.iterdir()} - _OURS)
+    if not names and (resume or load_plan(out) is None):
+        return
+    if resume:
+        raise UserError(
+            f"{out} holds {names[0]!r} but no plan of an interrupted run. Use another --out."
+        )
+    raise UserError(
+        f"{out} is not empty. Add --resume to go on with the run that began it, or use another "
+        f"--out."
+    )
+
+
+@contextlib.contextmanager
+def _writable(out: Path) -> Iterator[None]:
+    """Say what to do when the disk is full or a worker was killed."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"Cannot write to {out}: {error.strerror or error}. Mend that, then run the same "
+            f"command with --resume."
+        ) from error
+    except BrokenProcessPool as error:
+        raise PluginError(
+            "A worker process was killed, perhaps for want of memory. Run the same command with "
+            "--resume and --jobs 1."
+        ) from error
+
+
+class _Run:
+    """One run: which generators are still with us, and the stages that they pass."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        pool: Sequence[Media],
+        out: Path,
+        device: str,
+        jobs: int,
+        progress: Progress,
+    ) -> None:
+        self._plan, self._pool, self._out = plan, pool, out
+        self._device, self._jobs, self._progress = device, jobs, progress
+        self._generators = list(plan.generators)
+        self._failed: dict[str, str] = {}
+
+    def train(self) -> None:
+        """Obtain the generators that are not there yet."""
+        items = training_items(self._plan, self._pool)
+        missing = [g for g in self._generators if not is_trained(self._out, g)]
+        self._each("train", missing, obtain_generator, items=items)
+
+    def write(self) -> None:
+        """Write the media files."""
+        real = functools.partial(self._progress, "write real")
+        write_real(self._plan, self._pool, self._out, real)
+        signer = None
+        if self._plan.request.sign:
+            from provenance.credentials import development_signer
+
+            signer = development_signer()
+        self._each("write", self._generators, make_files, signer=signer)
+
+    def describe(self, started: float) -> Summary:
+        """Write the sheets and the index, and sum up a run that began at ``started``."""
+        made = [write_sheet(self._plan, g, self._out) for g in self._generators]
+        header = write_index(self._plan, self._generators, self._out)
+        remove_temporaries(self._out)  # of workers that outlived a killed run for a moment
+        sheets = tuple(path for path in made if path is not None)
+        return Summary(self._out, header["counts"], sheets, self._failed, time.monotonic() - started)
+
+    def _each(
+        self,
+        stage: str,
+        generators: Sequence[PlannedGenerator],
+        function: Callable[..., Outcome],
+        **arguments: Any,
+    ) -> None:
+        shared = {"plan": self._plan, "out": self._out, "device": self._device, **arguments}
+        work = [Job(f"{stage} {g.name}", function, {"generator": g, **shared}) for g in generators]
+        for outcome in run_jobs(work, workers=self._jobs, progress=self._progress):
+            if outcome.error is not None:
+                self._failed[outcome.generator] = outcome.error
+        self._generators = [g for g in self._generators if g.name not in self._failed]
+        if not self._generators:
+            raise PluginError("No generator is left: " + "; ".join(self._failed.values()))

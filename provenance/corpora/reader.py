@@ -1,0 +1,166 @@
+"""Opens a corpus: checks what it says of itself, and hands out decoded items with their labels."""
+
+import functools
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+from provenance.corpora.schema import (
+    HEADER_FILE,
+    ROWS_FILE,
+    SCHEMA_VERSION,
+    Row,
+    parse_row,
+)
+from provenance.errors import UserError
+from provenance.files import sha256_bytes
+from provenance.media.decode import decode_bytes
+from provenance.types import LabelledMedia, Media, Split
+
+
+class Corpus:
+    """A corpus that was checked by :func:`open_corpus`.
+
+    Attributes:
+        folder: Where it lies.
+        header: ``corpus.json``.
+        rows: One a file, in the order of ``metadata.jsonl``.
+        sha256: Of ``metadata.jsonl``, which holds the hash of each file: it stands for all.
+    """
+
+    def __init__(
+        self, folder: Path, header: dict[str, Any], rows: tuple[Row, ...], sha256: str
+    ) -> None:
+        self.folder, self.header, self.rows, self.sha256 = folder, header, rows, sha256
+
+    def select(
+        self, *, split: Split, without_generator: str | None = None
+    ) -> Sequence[LabelledMedia]:
+        """Return the items of one split; they are decoded when first used, and then kept.
+
+        Args:
+            split: Which split.
+            without_generator: Leave out what this generator made.
+        """
+        rows = [
+            row
+            for row in self.rows
+            if row.split is split and (row.generator is None or row.generator != without_generator)
+        ]
+        return _Items(self, rows)
+
+    @functools.cached_property
+    def _decoded(self) -> dict[str, Any]:
+        return {}
+
+    def load(self, row: Row) -> LabelledMedia:
+        """Decode the file of a row.
+
+        Raises:
+            UserError: The file is not the one that the corpus was made with.
+            UnreadableError: It cannot be decoded.
+        """
+        if row.file_name not in self._decoded:
+            data = (self.folder / row.file_name).read_bytes()
+            if sha256_bytes(data) != row.sha256:
+                raise UserError(
+                    f"{self.folder / row.file_name} has changed since the corpus was made. "
+                    f"Restore it, or generate the corpus anew."
+                )
+            self._decoded[row.file_name] = decode_bytes(data)[1]
+        media = Media(
+            id=row.file_name,
+            kind=row.kind,
+            data=self._decoded[row.file_name],
+            group=row.group or row.parent or row.file_name,
+            category=row.category,
+        )
+        return LabelledMedia(media, row.label, row.step, row.generator, row.parent, row.split)
+
+
+class _Items(Sequence[LabelledMedia]):
+    """A lazy view on some rows of a corpus."""
+
+    def __init__(self, corpus: Corpus, rows: Sequence[Row]) -> None:
+        self._corpus, self._rows = corpus, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> LabelledMedia: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[LabelledMedia]: ...
+    def __getitem__(self, index: int | slice) -> LabelledMedia | Sequence[LabelledMedia]:
+        if isinstance(index, slice):
+            return _Items(self._corpus, self._rows[index])
+        return self._corpus.load(self._rows[index])
+
+
+def open_corpus(folder: Path) -> Corpus:
+    """Open a corpus and check its header, its rows and that every file is there.
+
+    Args:
+        folder: What ``provenance generate --out`` named.
+
+    Raises:
+        UserError: Something is missing or wrong; the message says where and what to do.
+    """
+    header = _read_header(folder)
+    try:
+        data = (folder / ROWS_FILE).read_bytes()
+    except OSError as error:
+        raise _broken(folder, f"{ROWS_FILE} cannot be read: {error.strerror}") from error
+    rows = tuple(_parse(folder, data))
+    _check_rows(folder, rows)
+    return Corpus(folder, header, rows, sha256_bytes(data))
+
+
+def _read_header(folder: Path) -> dict[str, Any]:
+    path = folder / HEADER_FILE
+    if not path.is_file():
+        raise UserError(
+            f"{folder} is no corpus: it has no {HEADER_FILE}. Make one with 'provenance generate "
+            f"--out {folder}', or add --resume if that was interrupted."
+        )
+    try:
+        header = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _broken(folder, f"{HEADER_FILE} is not JSON: {error}") from error
+    version = header.get("schema_version") if isinstance(header, dict) else None
+    if version != SCHEMA_VERSION:
+        raise _broken(folder, f"its schema version is {version}, this suite reads {SCHEMA_VERSION}")
+    checked: dict[str, Any] = header
+    return checked
+
+
+def _parse(folder: Path, data: bytes) -> Iterator[Row]:
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            yield parse_row(json.loads(line))
+        except (ValueError, RecursionError) as error:  # JSON and UTF-8 errors are ValueErrors
+            raise _broken(folder, f"{ROWS_FILE} line {number}: {error}") from error
+
+
+def _check_rows(folder: Path, rows: Sequence[Row]) -> None:
+    if not rows:
+        raise _broken(folder, f"{ROWS_FILE} has no rows")
+    names = {row.file_name for row in rows}
+    if len(names) < len(rows):
+        raise _broken(folder, f"{ROWS_FILE} names {len(rows) - len(names)} files twice")
+    missing = [name for name in sorted(names) if not (folder / name).is_file()]
+    if missing:
+        raise _broken(folder, f"{len(missing)} files are missing, {missing[0]} first")
+    splits: dict[str, Split] = {}
+    for row in rows:
+        if row.group is not None and splits.setdefault(row.group, row.split) is not row.split:
+            raise _broken(
+                folder, f"{row.group!r} is in the splits {splits[row.group]}, {row.split}"
+            )
+
+
+def _broken(folder: Path, what: str) -> UserError:
+    return UserError(f"The corpus {folder} is damaged: {what}. Generate it anew.")

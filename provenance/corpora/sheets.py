@@ -1,0 +1,37 @@
+"""Contact sheets: what each generator makes of photographs that it has never seen."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from provenance.corpora.encoding import stack
+from provenance.corpora.plan import Plan, PlannedGenerator
+from provenance.files import write_atomic
+from provenance.media import contact_sheet, decode
+from provenance.types import MediaKind, Split, Step
+
+_COLUMNS = 14
+_SIDE_PX = 96  # of a picture on the sheet, about
+
+
+def write_sheet(plan: Plan, generator: PlannedGenerator, out: Path) -> Path | None:
+    """Draw ``out/sheets/<name>.png``: test items, and under them what the generator made of each.
+
+    Returns:
+        The sheet, or None for kinds that cannot be drawn.
+    """
+    if plan.kind is not MediaKind.IMAGE:
+        return None
+    numbers = [item.number for item in plan.items if item.split is Split.TEST][:_COLUMNS]
+    rows = [_row(plan, None, Step.REAL, numbers, out)]
+    rows += [_row(plan, generator.name, step, numbers, out) for step in generator.steps]
+    captions = ["original", *map(str, generator.steps)]
+    path = out / "sheets" / f"{generator.name}.png"
+    scale = max(1, _SIDE_PX // plan.request.size_px)
+    write_atomic(path, contact_sheet(rows, captions=captions, scale=scale))
+    return path
+
+
+def _row(plan: Plan, name: str | None, step: Step, numbers: Sequence[int], out: Path) -> Any:
+    paths = [out / plan.file_name(step, number, name) for number in numbers]
+    return stack(plan.kind, [decode(path)[1] for path in paths])

@@ -1,0 +1,128 @@
+"""Finds what a plan needs: the real items, and the generators to train or to draw from."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from provenance.contracts import GeneratorSpec, InputSpec
+from provenance.corpora.plan import TRAINING_ITEMS, PlannedGenerator, Request
+from provenance.errors import UserError, did_you_mean
+from provenance.files import sha256_file
+from provenance.plugins import registry
+from provenance.types import Media, MediaKind, Step
+
+WEIGHTS_FILE = "model.safetensors"
+CARD_FILE = "card.json"
+
+
+def read_pool(request: Request) -> list[Media]:
+    """Read the real items: those of the corpus first, then more to train on.
+
+    Raises:
+        UserError: No such source, or it has nothing for us.
+    """
+    name, _, argument = request.real.partition(":")
+    dataset = registry().dataset(name).factory(argument)
+    window = InputSpec(geometry="crop", size_px=request.size_px)
+    # about half of the photographs train; where there are many, those beyond the corpus do too
+    wanted = max(request.count + TRAINING_ITEMS, 2 * TRAINING_ITEMS)
+    pool = list(dataset.items(window, count=wanted, seed=request.seed))
+    if not pool:
+        raise UserError(f"{request.real} has no items of {request.size_px} px.")
+    return pool
+
+
+def choose_generators(request: Request) -> list[PlannedGenerator]:
+    """Return the generators that the user named, or all that make images of this size.
+
+    Raises:
+        UserError: Unknown name, unusable checkpoint, or none left.
+    """
+    chosen = [_from_checkpoint(Path(folder), request) for folder in request.checkpoints]
+    if request.families or not chosen:
+        chosen += [_planned(spec, None) for spec in _specs(request)]
+    if not chosen:
+        raise UserError(
+            f"No generator makes images of {request.size_px} px. See 'provenance plugins'."
+        )
+    return _with_unique_names(chosen)
+
+
+def _specs(request: Request) -> list[GeneratorSpec]:
+    known = [offer.spec for offer in registry().generators.values()]
+    if not request.families:
+        return [spec for spec in known if _fits(spec, request.size_px)]
+    found: list[GeneratorSpec] = []
+    for name in request.families:
+        named = [spec for spec in known if name in (spec.name, spec.family)]
+        if not named:
+            names = sorted({spec.name for spec in known} | {spec.family for spec in known})
+            raise UserError(f"No generator is called {name!r}.{did_you_mean(name, names)}")
+        found += [_must_fit(spec, request.size_px) for spec in named if spec not in found]
+    return found
+
+
+def _fits(spec: GeneratorSpec, size_px: int) -> bool:
+    return spec.kind is MediaKind.IMAGE and size_px in spec.sizes_px
+
+
+def _must_fit(spec: GeneratorSpec, size_px: int) -> GeneratorSpec:
+    if not _fits(spec, size_px):
+        sizes = ", ".join(map(str, spec.sizes_px)) or "no images"
+        raise UserError(f"{spec.name} does not make images of {size_px} px. It makes: {sizes}.")
+    return spec
+
+
+def _planned(spec: GeneratorSpec, checkpoint: Path | None) -> PlannedGenerator:
+    steps = [Step.SAMPLE]
+    if "resample" in spec.capabilities:
+        steps.insert(0, Step.RESAMPLE)
+    if "reconstruct" in spec.capabilities:
+        steps.insert(0, Step.RECONSTRUCTION)
+    folder = None if checkpoint is None else str(checkpoint)
+    return PlannedGenerator(
+        spec.name, spec.name, spec.family, spec.version, spec.licence, tuple(steps), folder
+    )
+
+
+def _from_checkpoint(folder: Path, request: Request) -> PlannedGenerator:
+    card = read_card(folder)
+    spec = registry().generator(str(card.get("generator", ""))).spec
+    if card.get("size_px") != request.size_px:
+        raise UserError(
+            f"{folder} makes images of {card.get('size_px')} px. Add --size {card.get('size_px')}."
+        )
+    return _planned(_must_fit(spec, request.size_px), folder)
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Return the card of a trained generator, after checking its weights' hash.
+
+    Raises:
+        UserError: No artefact, or weights that are not the card's.
+    """
+    try:
+        card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
+        digest = sha256_file(folder / WEIGHTS_FILE)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{folder} holds no trained generator ({error}). Name a folder with {WEIGHTS_FILE} and "
+            f"{CARD_FILE}, such as corpus/generators/gan."
+        ) from None
+    if not isinstance(card, dict) or card.get("weights_sha256") != digest:
+        raise UserError(f"{folder}: the weights are not those of the card. Train it anew.")
+    return card
+
+
+def _with_unique_names(generators: Sequence[PlannedGenerator]) -> list[PlannedGenerator]:
+    """Number generators that come twice: ``gan``, ``gan-2``."""
+    seen: dict[str, int] = {}
+    named = []
+    for generator in generators:
+        seen[generator.plugin] = seen.get(generator.plugin, 0) + 1
+        count = seen[generator.plugin]
+        name = generator.plugin if count == 1 else f"{generator.plugin}-{count}"
+        named.append(dataclasses.replace(generator, name=name))
+    return named
