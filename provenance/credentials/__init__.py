@@ -25,10 +25,21 @@ if TYPE_CHECKING:
         sign_bytes,
         sign_file,
     )
-    from provenance.credentials.source_types import SOURCE_TYPES, source_type_uri
+    from provenance.credentials.source_types import (
+        CAPTURED,
+        COMPOSED,
+        MADE_BY_A_MODEL,
+        PARTLY_MADE_BY_A_MODEL,
+        SOURCE_TYPES,
+        source_type_uri,
+    )
     from provenance.credentials.trust import TrustAnchors, load_trust_anchors
 
 __all__ = [
+    "CAPTURED",
+    "COMPOSED",
+    "MADE_BY_A_MODEL",
+    "PARTLY_MADE_BY_A_MODEL",
     "SOURCE_TYPES",
     "Credential",
     "GenerationClaim",
@@ -51,8 +62,12 @@ __all__ = [
 __getattr__, __dir__ = lazy_exports(
     __name__,
     {
+        "CAPTURED": "provenance.credentials.source_types",
+        "COMPOSED": "provenance.credentials.source_types",
         "Credential": "provenance.credentials.credential",
         "GenerationClaim": "provenance.credentials.manifests",
+        "MADE_BY_A_MODEL": "provenance.credentials.source_types",
+        "PARTLY_MADE_BY_A_MODEL": "provenance.credentials.source_types",
         "SOURCE_TYPES": "provenance.credentials.source_types",
         "Signer": "provenance.credentials.signing",
         "TrustAnchors": "provenance.credentials.trust",

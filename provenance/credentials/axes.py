@@ -65,10 +65,16 @@ def integrity_axis(results: Mapping[str, Any]) -> Integrity:
     An ancestor's failure that its signer recorded is not a change of this file, and the library
     lists only the others as deltas.
     """
+    if integrity_faults(results):
+        return "failed"
+    # no failure is no proof: something must have been validated
+    return "ok" if "claimSignature.validated" in codes(active(results), "success") else "failed"
+
+
+def integrity_faults(results: Mapping[str, Any]) -> list[str]:
+    """Return the codes that :func:`integrity_axis` fails for."""
     found = [*codes(active(results), "failure"), *delta_failure_codes(results)]
-    if not codes(active(results), "success") and not found:
-        return "failed"  # nothing was validated at all
-    return "failed" if Concern.INTEGRITY in map(concern, found) else "ok"
+    return [code for code in found if concern(code) is Concern.INTEGRITY]
 
 
 def breaks_form(results: Mapping[str, Any]) -> bool:
@@ -105,7 +111,8 @@ def is_chain_trusted(results: Mapping[str, Any]) -> bool:
 def time_axis(results: Mapping[str, Any]) -> TimeTrust:
     """Whether a given time anchor vouches for the time of signing.
 
-    The library trusts the time-stamps of old claims whoever made them ("legacy"); we do not.
+    The library trusts the time-stamps of old claims whoever made them ("legacy"), and those of
+    authorities under manifest anchors; we do neither.
     """
     found = [
         entry
@@ -113,12 +120,19 @@ def time_axis(results: Mapping[str, Any]) -> TimeTrust:
         for entry in entries(active(results), kind)
         if str(entry.get("code")).startswith("timeStamp.")
     ]
-    if any(
-        entry.get("code") == TIME_TRUSTED and f"[{TIME_URI}]" in str(entry.get("explanation"))
-        for entry in found
-    ):
+    if any(map(_is_time_trusted, found)):
         return "trusted"
     return "untrusted" if found else "none"
+
+
+def _is_time_trusted(entry: Mapping[str, Any]) -> bool:
+    # the explanation quotes the authority's name, which anybody can choose: look at both ends
+    text = str(entry.get("explanation"))
+    return (
+        entry.get("code") == TIME_TRUSTED
+        and text.startswith("timestamp cert trusted:")
+        and text.endswith(f", trust list: {TIME_URI}")
+    )
 
 
 def is_excused_by_any_time(results: Mapping[str, Any]) -> bool:

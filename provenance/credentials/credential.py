@@ -1,5 +1,6 @@
 """What is known of one file's credential: four axes, and one sentence that follows from them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -98,6 +99,8 @@ class Credential:
         conclusion: One sentence for people; holds no text from the file but a trusted issuer.
         statements: What the manifest says.
         library: What the library says.
+        is_present: Whether the file carries or names a credential, even one that cannot be
+            checked: on a server, or of a form that nothing checks any more.
         remote_url: Where the file says that its manifest lies; never fetched.
         error: Why the file could not be examined, or None.
     """
@@ -109,6 +112,7 @@ class Credential:
     conclusion: str
     statements: Statements = field(default_factory=Statements)
     library: Library = field(default_factory=lambda: Library("NoManifest"))
+    is_present: bool = False
     remote_url: str | None = None
     error: str | None = None
 
@@ -131,6 +135,7 @@ class Credential:
             "ancestors": self.ancestors,
             "conclusion": self.conclusion,
             **self.statements.to_json(),
+            "is_present": self.is_present,
             "remote_url": self.remote_url,
             "error": self.error,
             "library": self.library.to_json(),
@@ -148,19 +153,22 @@ def conclude(
     ancestors: Ancestors,
     issuer: str | None,
     *,
+    faults: Iterable[str] = (),
     breaks_form: bool = False,
 ) -> str:
     """Return the one sentence that the axes amount to.
 
     Args:
         integrity: ``ok`` or ``failed``.
+        faults: Codes of what does not match.
         signer: Axis.
         ancestors: Axis.
         issuer: Named only where the signer is trusted.
         breaks_form: The manifest was signed in a form that the specification does not allow.
     """
     if integrity == "failed":
-        return "Its content or its credential is not what was signed."
+        codes = ", ".join(dict.fromkeys(faults)) or "nothing in it was validated"
+        return f"Its content or its credential is not what was signed ({codes})."
     parts = [_signed(signer, issuer)]
     if breaks_form:
         parts.append("its manifest does not follow the specification")

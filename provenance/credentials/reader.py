@@ -155,8 +155,14 @@ def _judge(report: _Report, timed: _Report) -> Credential:
         time=time,
         ancestors=ancestors,
         conclusion=conclude(
-            integrity, signer, ancestors, issuer, breaks_form=axes.breaks_form(report.results)
+            integrity,
+            signer,
+            ancestors,
+            issuer,
+            faults=axes.integrity_faults(report.results),
+            breaks_form=axes.breaks_form(report.results),
         ),
+        is_present=True,
         statements=statements,
         library=_library(report.store),
     )
@@ -200,9 +206,9 @@ def _from_error(error: c2pa.C2paError, stream: IO[bytes]) -> Credential:
         return absent("Files of this type cannot carry a credential.", library=library)
     if message.startswith("Remote:"):
         url = message.rpartition(" url ")[2].strip()
-        return absent(_NO_NETWORK, library=library, remote_url=url)
+        return absent(_NO_NETWORK, library=library, is_present=True, remote_url=url)
     if "prerelease content" in message:
-        return absent(_PRERELEASE, library=library)
+        return absent(_PRERELEASE, library=library, is_present=True)
     if isinstance(error, _CREDENTIAL_ERRORS) or _has_store(stream):
         return _damaged(message)
     return _not_examined(message)
@@ -215,6 +221,7 @@ def _damaged(message: str) -> Credential:
         "none",
         "none",
         "It carries a credential that is damaged beyond reading.",
+        is_present=True,
         library=Library("error", error=message),
     )
 

@@ -42,15 +42,9 @@ SOURCE_TYPES: dict[str, str] = {
 
 MADE_BY_A_MODEL = frozenset({TRAINED_ALGORITHMIC_MEDIA, "trainedAlgorithmicData"})
 PARTLY_MADE_BY_A_MODEL = frozenset({COMPOSITE_WITH_TRAINED_ALGORITHMIC_MEDIA, "compositeSynthetic"})
+COMPOSED = frozenset({"composite", "compositeCapture", "humanEdits"})
 CAPTURED = frozenset(
-    {
-        "digitalCapture",
-        "computationalCapture",
-        "compositeCapture",
-        "negativeFilm",
-        "positiveFilm",
-        "print",
-    }
+    {"digitalCapture", "computationalCapture", "negativeFilm", "positiveFilm", "print"}
 )
 
 
