@@ -15,7 +15,7 @@ from provenance.corpora.schema import (
 )
 from provenance.errors import UserError
 from provenance.files import sha256_bytes
-from provenance.media.decode import decode_bytes
+from provenance.media.decoding import decode_bytes
 from provenance.types import LabelledMedia, Media, Split
 
 

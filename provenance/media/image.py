@@ -1,5 +1,6 @@
 """Images in and out: the one place where pixels are decoded and where RGB meets OpenCV's BGR."""
 
+import warnings
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -8,11 +9,26 @@ import cv2
 import numpy as np
 
 from provenance.errors import UnreadableError
+from provenance.media.quiet import decoder_messages
+from provenance.media.recognition import recognise
+from provenance.media.structure import read_structure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL import Image
 
 _STORED = 0  # PNG compression level: file size then depends on the dimensions alone
+# OpenCV paints a GIF's transparency and multiplies a TIFF's colours with its alpha; Pillow keeps
+# the colours as they are stored
+_PILLOW_FIRST = frozenset({"image/gif", "image/tiff"})
+_NO_DECODER = {
+    "image/heic": "HEIC",
+    "image/heif": "HEIF",
+    "image/jxl": "JPEG XL",
+    "image/svg+xml": "SVG (a drawing without pixels of its own)",
+}
+# libjpeg fills with grey what these name, and reports success
+_MISSING = ("premature end", "bad Huffman code")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +48,8 @@ def decode_image(data: bytes, limits: ImageLimits | None = None) -> "NDArray[np.
     """Decode an image file, first frame only.
 
     The EXIF orientation is ignored: rotating breaks the 8x8 grid on which JPEG traces lie. Alpha is
-    dropped, grey becomes three equal channels, 16 bits become 8.
+    dropped, grey becomes three equal channels, 16 bits become 8, CMYK becomes RGB without a colour
+    profile. A file that ends early is an error, never a picture with a grey rest.
 
     Args:
         data: The whole file.
@@ -43,17 +60,23 @@ def decode_image(data: bytes, limits: ImageLimits | None = None) -> "NDArray[np.
 
     Raises:
         UnreadableError: Damaged, truncated, of an unknown format, or over a limit.
+        MemoryError: The process may not have what the image needs.
     """
     limits = limits or ImageLimits()
-    _check_size(data, limits)
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    found = recognise(data[:4096])
+    media_type = found.media_type if found else "application/octet-stream"
+    _check_size(data, media_type, limits)
+    first, second = _with_opencv, _with_pillow
+    if media_type in _PILLOW_FIRST:
+        first, second = second, first
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as error:
-        raise UnreadableError(f"cannot be decoded: {error.err or error}") from error
-    if pixels is None:
-        raise UnreadableError("cannot be decoded: damaged, or of a format that OpenCV lacks")
-    return np.ascontiguousarray(pixels[..., ::-1])
+        return first(data)
+    except _DecoderError:
+        pass
+    try:
+        return second(data)
+    except _DecoderError as error:
+        raise UnreadableError(f"cannot be decoded: damaged, or an unusual {media_type}") from error
 
 
 def encode_png(pixels: "NDArray[np.uint8]") -> bytes:
@@ -73,36 +96,76 @@ def encode_jpeg(pixels: "NDArray[np.uint8]", *, quality: int = 85) -> bytes:
     return _encode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
-def _encode(suffix: str, pixels: "NDArray[np.uint8]", parameters: list[int]) -> bytes:
-    done, data = cv2.imencode(suffix, np.ascontiguousarray(pixels[..., ::-1]), parameters)
-    if not done:
-        raise UnreadableError(f"OpenCV cannot write {suffix} images of shape {pixels.shape}")
-    encoded: bytes = data.tobytes()
-    return encoded
+def thumbnail(pixels: "NDArray[np.uint8]", *, side_px: int = 128) -> bytes:
+    """Return a JPEG of an image (uint8 (H, W, 3), RGB) whose longer side is at most ``side_px``."""
+    height, width = pixels.shape[:2]
+    factor = min(1.0, side_px / max(height, width))
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if factor < 1 else pixels
+    return encode_jpeg(np.asarray(small, np.uint8), quality=80)
 
 
-def _check_size(data: bytes, limits: ImageLimits) -> None:
+class _DecoderError(Exception):
+    """This decoder gives up; the other may do better."""
+
+
+def _check_size(data: bytes, media_type: str, limits: ImageLimits) -> None:
     if len(data) > limits.max_bytes:
         raise UnreadableError(f"{len(data):,} bytes are over the limit of {limits.max_bytes:,}")
-    width, height = declared_size_px(data)
+    if media_type in _NO_DECODER:
+        raise UnreadableError(f"{_NO_DECODER[media_type]} cannot be decoded by this version")
+    width, height = read_structure(data)
     if width * height > limits.max_pixels:
         raise UnreadableError(
             f"declares {width} x {height} pixels, over the limit of {limits.max_pixels:,}"
         )
 
 
-def declared_size_px(data: bytes) -> tuple[int, int]:
-    """Return the width and height that the header declares; no pixel is decoded.
+def _with_opencv(data: bytes) -> "NDArray[np.uint8]":
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    with decoder_messages() as messages:
+        try:
+            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        except cv2.error as error:
+            if error.code == cv2.Error.StsNoMem:
+                raise MemoryError(error.err) from error
+            raise _DecoderError from error
+    if any(words in message for message in messages for words in _MISSING):
+        raise UnreadableError("truncated or damaged: part of the picture is missing")
+    if pixels is None or pixels.ndim != 3:
+        raise _DecoderError
+    return np.ascontiguousarray(pixels, np.uint8)
 
-    Raises:
-        UnreadableError: The header cannot be read.
-    """
+
+def _with_pillow(data: bytes) -> "NDArray[np.uint8]":
     from PIL import Image
 
-    # the limit on pixels is ours to check: Pillow's own would warn, and only at its own number
-    Image.MAX_IMAGE_PIXELS = None
+    Image.MAX_IMAGE_PIXELS = None  # our own limit was checked against the header
     try:
-        with Image.open(BytesIO(data)) as image:
-            return image.size
+        with warnings.catch_warnings(), decoder_messages():
+            warnings.simplefilter("ignore")
+            with Image.open(BytesIO(data)) as image:
+                image.load()
+                return _eight_bits(image)
+    except (MemoryError, UnreadableError):
+        raise
     except Exception as error:  # Pillow's parsers raise nearly anything
-        raise UnreadableError(f"cannot be decoded: {error}") from error
+        raise _DecoderError from error
+
+
+def _eight_bits(image: "Image.Image") -> "NDArray[np.uint8]":
+    """Return uint8 (H, W, 3); Pillow's own conversion clips 16 bits instead of scaling them."""
+    if image.mode.startswith("I;16"):
+        grey = (np.asarray(image) >> 8).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)  # (H, W, 3)
+    if image.mode in ("I", "F"):
+        raise UnreadableError(f"samples of mode {image.mode} have no known range")
+    return np.array(image.convert("RGB"), np.uint8)
+
+
+def _encode(suffix: str, pixels: "NDArray[np.uint8]", parameters: list[int]) -> bytes:
+    done, data = cv2.imencode(suffix, np.ascontiguousarray(pixels[..., ::-1]), parameters)
+    if not done:
+        raise UnreadableError(f"OpenCV cannot write {suffix} images of shape {pixels.shape}")
+    encoded: bytes = data.tobytes()
+    return encoded

@@ -20,7 +20,6 @@ _PREFIXES: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"GIF87a", "image/gif"),
     (b"GIF89a", "image/gif"),
-    (b"BM", "image/bmp"),
     (b"II*\x00", "image/tiff"),
     (b"MM\x00*", "image/tiff"),
     (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "image/jxl"),
@@ -33,6 +32,8 @@ _PREFIXES: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "application/zip"),
     (b"\x1aE\xdf\xa3", "video/x-matroska"),
 )
+_BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # sizes of the header after the first 14 bytes
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}
 
 
@@ -82,9 +83,13 @@ def _media_type(head: bytes) -> str | None:
         return _RIFF.get(head[8:12])
     if head[4:8] == b"ftyp":
         return _bmff(head[8:12])
-    if _is_mp3(head):
-        return "audio/mpeg"
-    return _text(head)
+    if head[4:8] == b"styp":
+        return "video/mp4"
+    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
+        return "image/bmp"
+    if head.startswith(_UTF16):
+        return _text(head.decode("utf-16", errors="replace").encode())
+    return _mpeg_audio(head) or _text(head)
 
 
 def _bmff(brand: bytes) -> str:
@@ -95,11 +100,14 @@ def _bmff(brand: bytes) -> str:
     return "video/quicktime" if brand == b"qt  " else "video/mp4"
 
 
-def _is_mp3(head: bytes) -> bool:
-    """Whether an MPEG audio frame header stands here: sync, valid layer, rate and frequency."""
-    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
-        return False
-    return bool(head[1] & 0x06) and head[2] >> 4 != 0xF and (head[2] >> 2) & 3 != 3
+def _mpeg_audio(head: bytes) -> str | None:
+    """Tell by the frame header: sync, then layer III with a valid rate, or ADTS (layer 0)."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xF0 not in (0xE0, 0xF0):
+        return None
+    layer, rate, frequency = head[1] >> 1 & 3, head[2] >> 4, head[2] >> 2 & 3
+    if layer == 1 and rate not in (0, 15) and frequency != 3:
+        return "audio/mpeg"
+    return "audio/aac" if layer == 0 and head[1] & 0xF0 == 0xF0 and frequency != 3 else None
 
 
 def _text(head: bytes) -> str | None:
