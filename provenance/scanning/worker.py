@@ -1,0 +1,253 @@
+"""What runs in a worker process: read one file, gather its evidence, decode it once, cut windows.
+
+The file is hostile. The process has a limit of address space, ignores Ctrl-C (the main process
+decides), prints nothing, and ends with its parent. torch is never imported here.
+"""
+
+import hashlib
+import importlib
+import os
+import signal
+import stat
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from provenance.errors import UnreadableError
+from provenance.scanning.messages import Finding, Ready, Task, WorkerPlan
+from provenance.scanning.plain import plain_evidence
+from provenance.types import MediaKind
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from provenance.contracts import EvidenceReader, EvidenceSpec
+    from provenance.media import Recognised
+    from provenance.types import Evidence
+
+_CHUNK_BYTES = 1 << 20
+_MOST_FILES = 5_000  # a fresh process then gives back what native libraries leaked
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_UNKNOWN = "application/octet-stream"
+
+
+class Reader(NamedTuple):
+    """An evidence reader of this process."""
+
+    spec: "EvidenceSpec"
+    reader: "EvidenceReader"
+
+
+class Content(NamedTuple):
+    """A file as read: ``data`` is its head alone where it is over the limit of bytes."""
+
+    data: bytes
+    size_bytes: int
+    sha256: str
+
+    @property
+    def whole(self) -> bool:
+        """Whether ``data`` is all of the file."""
+        return len(self.data) == self.size_bytes
+
+
+def run_worker(connection: "Connection", parent: int, plan: WorkerPlan) -> None:
+    """Answer tasks until the connection closes; the target of a spawned process.
+
+    Args:
+        connection: Sends one :class:`Ready`, then one :class:`Finding` per :class:`Task`.
+        parent: Process id of the main process.
+        plan: What to do with each file.
+    """
+    _settle(parent, plan)
+    readers, faults = build_readers(plan)
+    _limit_memory(plan.limits.worker_bytes)
+    connection.send(Ready(faults))
+    for count in range(1, _MOST_FILES + 1):
+        try:
+            task: Task = connection.recv()
+        except EOFError:
+            return
+        finding = _examine_within_limits(task.path, plan, readers)
+        retire = finding.retire or count == _MOST_FILES
+        connection.send(replace(finding, retire=retire))
+        if retire:
+            return
+
+
+def build_readers(plan: WorkerPlan) -> tuple[list[Reader], tuple[str, ...]]:
+    """Build every evidence reader; return them, and a sentence for each that cannot be built."""
+    from provenance.plugins import registry
+
+    readers, faults = [], []
+    for name, offer in registry().evidence.items():
+        try:
+            readers.append(Reader(offer.spec, offer.factory(plan.settings)))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
+            faults.append(f"Evidence reader {name} left out: {type(error).__name__}: {error}")
+    return readers, tuple(faults)
+
+
+def examine(path: str, plan: WorkerPlan, readers: list[Reader]) -> Finding:
+    """Learn everything about one file but what detectors say.
+
+    Raises:
+        MemoryError: The file needs more than this process may have.
+    """
+    from provenance.media import recognise
+
+    try:
+        content = read_content(path, plan.limits.max_bytes)
+    except (OSError, UnreadableError) as error:
+        reason = getattr(error, "strerror", None) or error
+        return Finding(path, error=f"cannot be read: {reason}")
+    known = Finding(path, content.sha256, content.size_bytes)
+    if not content.data:
+        return replace(known, error="the file is empty")
+    found = recognise(content.data[:4096])
+    evidence, failures = _gather(path, found, readers)
+    finding = replace(known, kind=found.kind if found else None, evidence=evidence)
+    finding = _look_inside(finding, content, found, plan)
+    errors = [finding.error] if finding.error else []
+    return replace(finding, error="; ".join(errors + failures) or None)
+
+
+def read_content(path: str, max_bytes: int) -> Content:
+    """Read and hash a regular file once; of a larger one than ``max_bytes`` keep the head only.
+
+    Raises:
+        OSError: The file cannot be opened or read; it is a symbolic link by now.
+        UnreadableError: It is no regular file by now.
+    """
+    # what is at this path may have changed since the walk: neither follow a link nor wait for a
+    # pipe
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise UnreadableError("no longer a regular file")
+        data = stream.read(max_bytes)
+        digest, size = hashlib.sha256(data), len(data)
+        while chunk := stream.read(_CHUNK_BYTES):
+            data = data[:4096]
+            digest.update(chunk)
+            size += len(chunk)
+    return Content(data, size, digest.hexdigest())
+
+
+def _gather(
+    path: str, found: "Recognised | None", readers: list[Reader]
+) -> "tuple[tuple[Evidence, ...], list[str]]":
+    """Ask every reader that reads this kind; return statements, and what went wrong."""
+    evidence: list[Evidence] = []
+    failures = []
+    kind, media_type = (found.kind, found.media_type) if found else (None, _UNKNOWN)
+    for spec, reader in readers:
+        if spec.kinds is not None and kind not in spec.kinds:
+            continue
+        try:
+            evidence += map(plain_evidence, reader.read(Path(path), media_type))
+        except MemoryError:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
+            failures.append(f"{spec.name} failed: {type(error).__name__}: {error}")
+    return tuple(evidence), failures
+
+
+def _look_inside(
+    finding: Finding, content: Content, found: "Recognised | None", plan: WorkerPlan
+) -> Finding:
+    """Decode once and cut a window per input."""
+    from provenance.media import DECODED_KINDS, WITHOUT_PIXELS, ImageLimits, decode_bytes
+
+    kind = finding.kind
+    what = found.media_type if found else "content of no known kind"
+    if kind is None or kind not in DECODED_KINDS or what in WITHOUT_PIXELS:
+        return _unseen(finding, plan, f"{what}: no detector looks at it")
+    if kind is not MediaKind.IMAGE and not _wanted(kind, plan):
+        return _unseen(finding, plan, f"no detector of {kind} is loaded")
+    if not content.whole:
+        limit = f"{content.size_bytes:,} bytes are over the limit of {plan.limits.max_bytes:,}"
+        return replace(_unseen(finding, plan, "too large"), error=limit)
+    try:
+        limits = ImageLimits(plan.limits.max_bytes, plan.limits.max_pixels)
+        _, data = decode_bytes(content.data, limits)
+    except UnreadableError as error:
+        return replace(_unseen(finding, plan, "could not be decoded"), error=str(error))
+    return replace(
+        finding,
+        windows=tuple(_cut(data, kind, spec, kinds) for spec, kinds in plan.inputs),
+        thumbnail=_thumbnail(data) if plan.thumbnails and kind is MediaKind.IMAGE else None,
+    )
+
+
+def _wanted(kind: MediaKind, plan: WorkerPlan) -> bool:
+    return any(kind in kinds for _, kinds in plan.inputs)
+
+
+def _unseen(finding: Finding, plan: WorkerPlan, why: str) -> Finding:
+    return replace(finding, windows=(why,) * len(plan.inputs), notes=(*finding.notes, why))
+
+
+def _cut(data: Any, kind: MediaKind, spec: Any, kinds: frozenset[MediaKind]) -> list[Any] | str:
+    from provenance.media import cut_windows
+
+    if kind not in kinds:
+        return f"does not look at {kind}"
+    try:
+        return cut_windows(data, kind, spec)
+    except UnreadableError as error:
+        return str(error)
+
+
+def _thumbnail(pixels: Any) -> bytes:
+    from provenance.media import thumbnail
+
+    return thumbnail(pixels)
+
+
+# --- the process ----------------------------------------------------------------------------------
+
+
+def _examine_within_limits(path: str, plan: WorkerPlan, readers: list[Reader]) -> Finding:
+    # the main process ends a slow worker; this is for the case that it is itself gone or stuck
+    signal.alarm(int(2 * plan.limits.file_s) + 10)
+    try:
+        return examine(path, plan, readers)
+    except MemoryError:
+        limit = f"{plan.limits.worker_bytes >> 20:,} MiB"
+        return Finding(path, error=f"needs more memory than the limit of {limit}", retire=True)
+    except Exception as error:  # noqa: BLE001 - one file never ends a scan
+        return Finding(path, error=f"could not be examined: {type(error).__name__}: {error}")
+    finally:
+        signal.alarm(0)
+
+
+def _settle(parent: int, plan: WorkerPlan) -> None:
+    from provenance.training.jobs import end_with_parent
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    end_with_parent(parent)
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))  # read when numpy is imported
+    if not plan.loud:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+    importlib.import_module("provenance.media.image")
+    import cv2
+
+    cv2.setNumThreads(1)  # one thread a process: there is a process per core
+
+
+def _limit_memory(budget_bytes: int) -> None:
+    """Bound the address space to what is mapped now and ``budget_bytes`` more."""
+    import resource
+
+    statm = Path("/proc/self/statm")
+    if not statm.exists():  # no other system counts and enforces address space
+        return
+    mapped = int(statm.read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + budget_bytes,) * 2)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # hostile content is not left lying around
+    # should the machine run out of memory, the system takes a worker and not the main process
+    Path("/proc/self/oom_score_adj").write_text("900")
