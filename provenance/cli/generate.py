@@ -18,7 +18,7 @@ from provenance.cli.options import (
 from provenance.errors import ExitCode
 
 if TYPE_CHECKING:
-    from provenance.corpora.generate import Summary
+    from provenance.corpora.generation import Summary
     from provenance.corpora.plan import Plan
 
 
@@ -104,7 +104,7 @@ def command(
     A generator that fails costs only itself: the corpus of the others is written, and the exit code
     is 4. A run that was killed goes on with the same options and --resume.
     """
-    from provenance.corpora.generate import generate, prepare
+    from provenance.corpora.generation import generate, prepare
     from provenance.corpora.plan import Request
     from provenance.training import resolve_device
 

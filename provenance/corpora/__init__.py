@@ -6,7 +6,7 @@ from provenance._lazy import lazy_exports
 
 if TYPE_CHECKING:
     from provenance.corpora.audit import AuditResult, audit_corpus
-    from provenance.corpora.generate import Summary, generate
+    from provenance.corpora.generation import Summary, generate
     from provenance.corpora.plan import Request
     from provenance.corpora.reader import Corpus, open_corpus
     from provenance.corpora.schema import Row
@@ -31,10 +31,10 @@ __getattr__, __dir__ = lazy_exports(
         "Corpus": "provenance.corpora.reader",
         "Request": "provenance.corpora.plan",
         "Row": "provenance.corpora.schema",
-        "Summary": "provenance.corpora.generate",
+        "Summary": "provenance.corpora.generation",
         "assign_splits": "provenance.corpora.splits",
         "audit_corpus": "provenance.corpora.audit",
-        "generate": "provenance.corpora.generate",
+        "generate": "provenance.corpora.generation",
         "open_corpus": "provenance.corpora.reader",
     },
 )

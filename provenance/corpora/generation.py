@@ -199,7 +199,8 @@ class _Run:
         header = write_index(self._plan, self._generators, self._out)
         remove_temporaries(self._out)  # of workers that outlived a killed run for a moment
         sheets = tuple(path for path in made if path is not None)
-        return Summary(self._out, header["counts"], sheets, self._failed, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        return Summary(self._out, header["counts"], sheets, self._failed, seconds)
 
     def _each(
         self,
