@@ -45,8 +45,13 @@ def is_quiet() -> bool:
 
 
 def echo_data(text: str) -> None:
-    """Print a line of data."""
-    click.echo(text, file=data_stream())
+    """Print a line of data. A reader that went away, as ``head`` does, ends the command with 0."""
+    stream = data_stream()
+    try:
+        click.echo(text, file=stream)
+    except BrokenPipeError:  # click would make it exit code 1
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise click.exceptions.Exit(0) from None
 
 
 def echo_json(value: Any, *, indent: int | None = None) -> None:

@@ -7,7 +7,7 @@ bounded. Rows come out in the order of the walk.
 import contextlib
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,7 +62,7 @@ def scan(
     *,
     detectors: "Sequence[Judge]" = (),
     options: ScanOptions | None = None,
-) -> Iterator[Scanned]:
+) -> Generator[Scanned, None, None]:
     """Scan files and folders; yield one row per file, in the order of :func:`walk`.
 
     Files are read in worker processes; detectors run in this one. Close the iterator (or exhaust
@@ -106,7 +106,7 @@ class _Scan:
         self._given = 0  # files taken from the walk
         self._told = 0  # rows yielded
 
-    def run(self, walked: Iterator[Found]) -> Iterator[Scanned]:
+    def run(self, walked: Iterator[Found]) -> Generator[Scanned, None, None]:
         walking = True
         while walking or self._told < self._given:
             walking = walking and self._hand_out(walked)
@@ -159,7 +159,7 @@ class _Scan:
     def _finish(self, number: int, finding: Finding, said: "Sequence[Evidence]") -> None:
         self._done[number] = Scanned(_row(finding, said), finding.thumbnail)
 
-    def _in_order(self) -> Iterator[Scanned]:
+    def _in_order(self) -> Generator[Scanned, None, None]:
         while self._told in self._done:
             scanned = self._done.pop(self._told)
             self._told += 1
