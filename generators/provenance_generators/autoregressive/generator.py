@@ -1,0 +1,231 @@
+"""The generator that the host uses: learn, keep, sample, reconstruct, resample."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from provenance import ArtefactError, FitContext, Media, UserError
+from provenance.training import load_weights, save_weights
+from provenance_generators.autoregressive import SPEC
+from provenance_generators.autoregressive.data import (
+    check_batch,
+    hold_out,
+    stack,
+    to_pixels,
+    to_tensor,
+)
+from provenance_generators.autoregressive.model import Prior, Tokenizer
+from provenance_generators.autoregressive.settings import Settings
+from provenance_generators.autoregressive.train import PriorTrainer, TokenizerTrainer
+
+_BATCH = 64
+"""Images computed together. Always so many, the last batch filled up: kernels chosen by batch size
+would otherwise make an image depend, in its last bit, on how many were asked for."""
+
+
+class AutoregressiveGenerator:
+    """Image tokens and a transformer. Images travel as uint8 (N, S, S, 3), sRGB, 0..255."""
+
+    def __init__(self) -> None:
+        self._settings: Settings | None = None
+        self._tokenizer: Tokenizer | None = None
+        self._prior: Prior | None = None
+        self._device = "cpu"
+
+    # -- learning ----------------------------------------------------------------------------------
+
+    def fit(self, source: Sequence[Media], context: FitContext) -> None:
+        """Learn from square images of one size; goes on from a checkpoint where asked to.
+
+        Raises:
+            UserError: The images, or a setting in ``context.options``, do not suit.
+        """
+        images = stack(source, SPEC.sizes_px)
+        settings = Settings.build(images.shape[1], SPEC.options, context.options)
+        held_out = hold_out(source)
+        seen, watched = images[~held_out], images[held_out]
+        first = TokenizerTrainer(seen, watched, settings, context)
+        tokenizer, steps = first.run()
+        second = PriorTrainer(tokenizer, seen, watched, settings, context)
+        prior = second.run(first.pictures, steps)
+        self._keep(settings, tokenizer, prior, context.device)
+
+    def save(self, folder: Path) -> None:
+        """Write ``folder/model.safetensors``: the averaged tokenizer and transformer.
+
+        Raises:
+            UserError: Nothing has been learned yet.
+        """
+        settings, tokenizer, prior = self._learned()
+        arrays: dict[str, Any] = {}
+        arrays |= {f"tokenizer.{name}": tensor for name, tensor in tokenizer.state_dict().items()}
+        arrays |= {f"prior.{name}": tensor for name, tensor in prior.state_dict().items()}
+        config = {"family": SPEC.family, "version": SPEC.version, **settings.to_json()}
+        save_weights(folder, arrays, config)
+
+    def load(self, folder: Path, device: str) -> None:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            ArtefactError: The file is damaged, of another family, or not exactly this network's.
+        """
+        arrays, config = load_weights(folder)
+        if config.get("family") != SPEC.family:
+            raise ArtefactError(
+                f"{folder} holds a {config.get('family')!r} model, not {SPEC.name}."
+            )
+        try:
+            settings = Settings.from_json(config)
+            tokenizer, prior = settings.tokenizer(), settings.prior()
+            tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+            both = torch.nn.ModuleDict({"tokenizer": tokenizer, "prior": prior})
+            both.load_state_dict(tensors, strict=True)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ArtefactError(
+                f"{folder} does not fit {SPEC.name}: {error}. Train it anew."
+            ) from error
+        self._keep(settings, tokenizer, prior, device)
+
+    # -- making ------------------------------------------------------------------------------------
+
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int,
+        label: str | None = None,
+        truncation: float = 1.0,
+        temperature: float = 1.0,
+    ) -> NDArray[np.uint8]:
+        """Make ``n`` images; image i depends on ``seed + i`` alone.
+
+        Args:
+            n: How many.
+            seed: Of the first image.
+            label: Must be None: this generator knows no classes.
+            truncation: Above 0, at most 1. Top-p: each token comes from the likeliest codes whose
+                probabilities first sum to this.
+            temperature: At least 0; divides the logits. 0 takes the likeliest code each time.
+
+        Raises:
+            UserError: A label, an argument out of range, or nothing learned yet.
+        """
+        _check_arguments(n, label, truncation, temperature)
+        _, _, prior = self._learned()
+        tokens = torch.zeros(n, prior.length, dtype=torch.long)
+        uniform = _uniform(n, seed, prior.length)
+        chosen = torch.ones(n, prior.length, dtype=torch.bool)
+        return self._complete(tokens, chosen, uniform, temperature=temperature, top_p=truncation)
+
+    def reconstruct(self, batch: Any) -> NDArray[np.uint8]:
+        """Return images uint8 (N, S, S, 3) as decoded from their own tokens.
+
+        Raises:
+            UserError: Images of another size or type than learned, or nothing learned yet.
+        """
+        _, tokenizer, _ = self._learned()
+        tokens = self._tokenise(batch)
+        return self._in_batches(
+            len(tokens), lambda rows: tokenizer.decode(tokens[rows].to(self._device))
+        )
+
+    def resample(self, batch: Any, fraction: float, *, seed: int) -> NDArray[np.uint8]:
+        """Return images with a share of their tokens drawn anew.
+
+        In raster order, a chosen token is drawn from the model given all tokens before it, drawn
+        or kept; the others stay the real ones. Image i depends on itself and ``seed + i`` alone.
+
+        Args:
+            batch: uint8 (N, S, S, 3).
+            fraction: Share of the tokens, 0..1; 0 reconstructs, 1 draws a free sample.
+            seed: Of the first image.
+
+        Raises:
+            UserError: An argument out of range, images of another size, or nothing learned yet.
+        """
+        if not 0 <= fraction <= 1:
+            raise UserError(f"The fraction to resample lies within 0..1, not {fraction}.")
+        tokens = self._tokenise(batch)
+        n, length = tokens.shape
+        chosen = torch.zeros(n, length, dtype=torch.bool)
+        uniform = _uniform(n, seed, length)
+        for i in range(n):
+            rng = torch.Generator().manual_seed(seed + i)
+            torch.rand(length, generator=rng)  # the draws above: places must not repeat them
+            chosen[i, torch.randperm(length, generator=rng)[: round(fraction * length)]] = True
+        return self._complete(tokens, chosen, uniform, temperature=1.0, top_p=1.0)
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _complete(
+        self, tokens: Tensor, chosen: Tensor, uniform: Tensor, *, temperature: float, top_p: float
+    ) -> NDArray[np.uint8]:
+        """Draw the chosen tokens and decode; all arguments (N, T)."""
+        _, tokenizer, prior = self._learned()
+
+        def make(rows: Tensor) -> Tensor:
+            drawn = prior.complete(
+                *(values[rows].to(self._device) for values in (tokens, chosen, uniform)),
+                temperature=temperature,
+                top_p=top_p,
+            )
+            return tokenizer.decode(drawn)
+
+        return self._in_batches(len(tokens), make)
+
+    @torch.no_grad()
+    def _tokenise(self, batch: Any) -> Tensor:
+        """Return the tokens (N, T) of images uint8 (N, S, S, 3), on the host."""
+        settings, tokenizer, prior = self._learned()
+        pixels = check_batch(batch, [settings.size_px])
+        tokens = torch.empty(len(pixels), prior.length, dtype=torch.long)
+        for start in range(0, len(pixels), _BATCH):
+            rows = _rows(start, len(pixels))
+            images = to_tensor(pixels[rows.numpy()]).to(self._device)
+            tokens[start : start + _BATCH] = tokenizer.encode(images)[: len(pixels) - start].cpu()
+        return tokens
+
+    @torch.no_grad()
+    def _in_batches(self, n: int, make: Callable[[Tensor], Tensor]) -> NDArray[np.uint8]:
+        """Call ``make`` with row numbers, ``_BATCH`` at a time, and collect the first ``n``."""
+        settings, _, _ = self._learned()
+        made = np.empty((n, settings.size_px, settings.size_px, 3), np.uint8)
+        for start in range(0, n, _BATCH):
+            made[start : start + _BATCH] = to_pixels(make(_rows(start, n)))[: n - start]
+        return made
+
+    def _keep(self, settings: Settings, tokenizer: Tokenizer, prior: Prior, device: str) -> None:
+        self._settings, self._device = settings, device
+        self._tokenizer = tokenizer.to(device).eval().requires_grad_(False)
+        self._prior = prior.to(device).eval().requires_grad_(False)
+
+    def _learned(self) -> tuple[Settings, Tokenizer, Prior]:
+        if self._settings is None or self._tokenizer is None or self._prior is None:
+            raise UserError(f"This {SPEC.name} has learned nothing yet: fit it, or load one.")
+        return self._settings, self._tokenizer, self._prior
+
+
+def _check_arguments(n: int, label: str | None, truncation: float, temperature: float) -> None:
+    if label is not None:
+        raise UserError(f"{SPEC.name} knows no classes, so not {label!r}. Leave the label out.")
+    if n < 0 or not 0 < truncation <= 1 or not 0 <= temperature < float("inf"):
+        raise UserError("n and temperature are at least 0, truncation above 0 and at most 1.")
+
+
+def _rows(start: int, n: int) -> Tensor:
+    """Return ``_BATCH`` row numbers from ``start``; beyond the last row it is repeated."""
+    return torch.arange(start, start + _BATCH).clamp(max=n - 1)
+
+
+def _uniform(n: int, seed: int, length: int) -> Tensor:
+    """Return draws (n, length) within 0..1, row i from a generator of its own.
+
+    Drawn on the CPU, so that a seed means the same on every device.
+    """
+    rows = [torch.rand(length, generator=torch.Generator().manual_seed(seed + i)) for i in range(n)]
+    return torch.stack(rows) if rows else torch.empty(0, length)

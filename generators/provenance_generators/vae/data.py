@@ -1,0 +1,77 @@
+"""From a source of media to tensors: checked, stacked, and split by group."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from provenance import Media, MediaKind, UserError
+
+_HELD_OUT_SHARE = (0.05, 0.20)  # at least, at most
+_FEWEST_GROUPS = 4
+
+
+def stack(source: Sequence[Media], sizes_px: Sequence[int]) -> NDArray[np.uint8]:
+    """Return all images of ``source`` as uint8 (N, S, S, 3); they stay 8-bit to save memory.
+
+    Raises:
+        UserError: There are fewer than two, they are not images, or not of one known square size.
+    """
+    if len(source) < 2:
+        raise UserError(f"Training needs at least 2 images, this source has {len(source)}.")
+    if any(item.kind is not MediaKind.IMAGE for item in source):
+        raise UserError("This generator learns images only; the source has other media.")
+    return check_batch([item.data for item in source], sizes_px)
+
+
+def check_batch(batch: Any, sizes_px: Sequence[int]) -> NDArray[np.uint8]:
+    """Return a batch of images as uint8 (N, S, S, 3), with S one of ``sizes_px``.
+
+    Raises:
+        UserError: Another type or shape.
+    """
+    shapes = {np.shape(image) for image in batch}
+    allowed = {(size, size, 3) for size in sizes_px}
+    if len(shapes) > 1 or not shapes <= allowed:
+        wanted = " or ".join(f"{size} x {size}" for size in sizes_px)
+        raise UserError(f"Images must all be {wanted} px RGB; these are {sorted(shapes)}.")
+    if any(np.asarray(image).dtype != np.uint8 for image in batch):
+        raise UserError("Images must be 8-bit (uint8, 0..255).")
+    size_px = next(iter(shapes), (sizes_px[0],))[0]
+    return np.asarray(batch, np.uint8).reshape(len(batch), size_px, size_px, 3)
+
+
+def hold_out(source: Sequence[Media]) -> NDArray[np.bool_]:
+    """Choose whole groups to watch over-fitting on; they are not trained on.
+
+    The smallest groups, until they make 5 % of the items; none where there are fewer than four
+    groups or where the next one would take the share above 20 %.
+
+    Returns:
+        bool (N,), True where the item is held out.
+    """
+    sizes = Counter(item.group for item in source)
+    least, most = (share * len(source) for share in _HELD_OUT_SHARE)
+    chosen: set[str] = set()
+    held = 0
+    for group, size in sorted(sizes.items(), key=lambda pair: (pair[1], pair[0])):
+        if len(sizes) < _FEWEST_GROUPS or held >= least or held + size > most:
+            break
+        chosen.add(group)
+        held += size
+    return np.array([item.group in chosen for item in source])
+
+
+def to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
+    """Return uint8 (N, S, S, 3) as float (N, 3, S, S), -1..1; a copy."""
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+
+
+def to_pixels(images: Tensor) -> NDArray[np.uint8]:
+    """Return float (N, 3, S, S), -1..1, as uint8 (N, S, S, 3); what lies outside is clipped."""
+    scaled = (images.float() * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8)
+    return np.ascontiguousarray(scaled.permute(0, 2, 3, 1).cpu().numpy())

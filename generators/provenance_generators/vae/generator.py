@@ -1,0 +1,197 @@
+"""The generator that the host uses: learn, keep, sample, reconstruct, interpolate."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from provenance import ArtefactError, FitContext, Media, UserError
+from provenance.training import load_weights, save_weights
+from provenance_generators.vae import SPEC
+from provenance_generators.vae.data import check_batch, hold_out, stack, to_pixels, to_tensor
+from provenance_generators.vae.model import VAE, LatentDensity
+from provenance_generators.vae.train import Settings, Trainer
+
+_BATCH = 32
+"""Images computed together. Always so many, the last batch filled up: kernels chosen by batch size
+would otherwise make an image depend, in its last bit, on how many were asked for."""
+
+
+class VAEGenerator:
+    """A convolutional VAE. Images travel as uint8 (N, S, S, 3), sRGB, 0..255."""
+
+    def __init__(self) -> None:
+        self._settings: Settings | None = None
+        self._network: VAE | None = None
+        self._density: LatentDensity | None = None
+        self._device = "cpu"
+
+    # -- learning ----------------------------------------------------------------------------------
+
+    def fit(self, source: Sequence[Media], context: FitContext) -> None:
+        """Learn from square images of one size; goes on from a checkpoint where asked to.
+
+        Raises:
+            UserError: The images, or a setting in ``context.options``, do not suit.
+        """
+        images = stack(source, SPEC.sizes_px)
+        settings = Settings.build(images.shape[1], SPEC.options, context.options)
+        held_out = hold_out(source)
+        trainer = Trainer(images[~held_out], images[held_out], settings, context)
+        network, density = trainer.run()
+        self._keep(settings, network, density, context.device)
+
+    def save(self, folder: Path) -> None:
+        """Write ``folder/model.safetensors``: the averaged network and the density.
+
+        Raises:
+            UserError: Nothing has been learned yet.
+        """
+        settings, network, density = self._learned()
+        arrays: dict[str, Any] = {}
+        arrays |= {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+        arrays |= {f"density.{name}": tensor for name, tensor in density.state_dict().items()}
+        components = len(density.weight)
+        config = {**settings.to_json(), "components": components, "version": SPEC.version}
+        save_weights(folder, arrays, {"family": SPEC.family, **config})
+
+    def load(self, folder: Path, device: str) -> None:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            ArtefactError: The file is damaged, of another family, or not exactly this network's.
+        """
+        arrays, config = load_weights(folder)
+        if config.get("family") != SPEC.family:
+            raise ArtefactError(f"{folder} holds a {config.get('family')!r} model, not a vae.")
+        try:
+            names = {field: config[field] for field in Settings.__slots__}
+            settings = Settings(**names)
+            network, density = settings.network(), settings.density()
+            tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+            both = torch.nn.ModuleDict({"network": network, "density": density})
+            both.load_state_dict(tensors, strict=True)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ArtefactError(
+                f"{folder} does not fit the vae: {error}. Train it anew."
+            ) from error
+        self._keep(settings, network, density, device)
+
+    # -- making ------------------------------------------------------------------------------------
+
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int,
+        label: str | None = None,
+        truncation: float = 1.0,
+        temperature: float = 1.0,
+    ) -> NDArray[np.uint8]:
+        """Make ``n`` images; image i depends on ``seed + i`` alone.
+
+        Args:
+            n: How many.
+            seed: Of the first image.
+            label: Must be None: this generator knows no classes.
+            truncation: 0..1; pulls latents towards their mean, for typical but less varied images.
+            temperature: At least 0; scales the spread of latents.
+
+        Raises:
+            UserError: A label, an argument out of range, or nothing learned yet.
+        """
+        _check_arguments(n, label, truncation, temperature)
+        _, network, density = self._learned()
+        uniform, noise = _draws(n, seed, network.units)
+
+        def make(rows: Tensor) -> Tensor:
+            latents = density(
+                uniform[rows].to(self._device),
+                noise[rows].to(self._device),
+                truncation=truncation,
+                temperature=temperature,
+            )
+            return network.decode(latents)
+
+        return self._in_batches(n, make)
+
+    def reconstruct(self, batch: Any) -> NDArray[np.uint8]:
+        """Return images uint8 (N, S, S, 3) as decoded from their posterior means.
+
+        Raises:
+            UserError: Images of another size or type than learned, or nothing learned yet.
+        """
+        settings, network, _ = self._learned()
+        pixels = check_batch(batch, [settings.size_px])
+
+        def make(rows: Tensor) -> Tensor:
+            images = to_tensor(pixels[rows.numpy()]).to(self._device)
+            return network.decode(network.encode(images)[0])
+
+        return self._in_batches(len(pixels), make)
+
+    def interpolate(self, seed_a: int, seed_b: int, steps: int) -> NDArray[np.uint8]:
+        """Return ``steps`` images from the sample of ``seed_a`` to that of ``seed_b``.
+
+        Latents lie on the straight line between the two draws: each keeps its component of the
+        mixture, so that the ends are exactly what :meth:`sample` makes.
+
+        Raises:
+            UserError: Fewer than two steps, or nothing learned yet.
+        """
+        if steps < 2:
+            raise UserError(f"An interpolation has at least 2 steps, not {steps}.")
+        _, network, density = self._learned()
+        ends = [
+            density(*(t.to(self._device) for t in draw), truncation=1.0, temperature=1.0)
+            for draw in (_draws(1, seed, network.units) for seed in (seed_a, seed_b))
+        ]  # two of (1, Z)
+        share = torch.linspace(0, 1, steps, device=self._device)[:, None]
+        latents = (1 - share) * ends[0] + share * ends[1]  # (steps, Z)
+        return self._in_batches(steps, lambda rows: network.decode(latents[rows]))
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def _in_batches(self, n: int, make: Callable[[Tensor], Tensor]) -> NDArray[np.uint8]:
+        """Call ``make`` with row numbers, ``_BATCH`` at a time, and collect the first ``n``."""
+        settings, _, _ = self._learned()
+        made = np.empty((n, settings.size_px, settings.size_px, 3), np.uint8)
+        for start in range(0, n, _BATCH):
+            rows = torch.arange(start, start + _BATCH).clamp(max=n - 1)  # the last row fills up
+            made[start : start + _BATCH] = to_pixels(make(rows))[: n - start]
+        return made
+
+    def _keep(self, settings: Settings, network: VAE, density: LatentDensity, device: str) -> None:
+        self._settings, self._device = settings, device
+        self._network = network.to(device).eval().requires_grad_(False)
+        self._density = density.to(device).eval()
+
+    def _learned(self) -> tuple[Settings, VAE, LatentDensity]:
+        if self._settings is None or self._network is None or self._density is None:
+            raise UserError("This vae has learned nothing yet: fit it, or load a trained one.")
+        return self._settings, self._network, self._density
+
+
+def _check_arguments(n: int, label: str | None, truncation: float, temperature: float) -> None:
+    if label is not None:
+        raise UserError(f"vae knows no classes, so it cannot make {label!r}. Leave the label out.")
+    if n < 0 or not 0 <= truncation <= 1 or not 0 <= temperature < float("inf"):
+        raise UserError("n and temperature must be at least 0, truncation within 0..1.")
+
+
+def _draws(n: int, seed: int, units: int) -> tuple[Tensor, Tensor]:
+    """Return uniform (n,) and normal (n, units) draws, row i from a generator of its own.
+
+    Drawn on the CPU, so that a seed means the same on every device.
+    """
+    uniform, noise = torch.empty(n), torch.empty(n, units)
+    for i in range(n):
+        rng = torch.Generator().manual_seed(seed + i)
+        uniform[i] = torch.rand((), generator=rng)
+        noise[i] = torch.randn(units, generator=rng)
+    return uniform, noise
