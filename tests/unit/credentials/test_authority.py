@@ -1,0 +1,157 @@
+"""The development CA: private, clearly named, renewed, and made once however many ask."""
+
+import datetime
+import multiprocessing
+import pickle
+import subprocess
+import sys
+
+import pytest
+from cryptography import x509
+
+from provenance.credentials import (
+    authority,
+    certificates,
+    development_signer,
+    load_trust_anchors,
+    read_credential,
+    sign_bytes,
+)
+from provenance.errors import CredentialError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    development_signer(tmp_path)
+    return tmp_path / authority.FOLDER
+
+
+def certificate(path):
+    return x509.load_pem_x509_certificates(path.read_bytes())[0]
+
+
+def mode(path):
+    return path.stat().st_mode & 0o777
+
+
+def test_keys_are_private(folder):
+    assert mode(folder) == 0o700
+    assert mode(folder / authority.ROOT) == mode(folder / authority.LEAF) == 0o600
+    for path in folder.iterdir():
+        assert (b"PRIVATE KEY" in path.read_bytes()) == (path.name in ("root.pem", "leaf.pem"))
+
+
+@pytest.mark.parametrize("open_mode", [0o644, 0o640, 0o604, 0o660])
+@pytest.mark.parametrize("name", [authority.ROOT, authority.LEAF])
+def test_a_key_that_others_can_read_is_refused_with_a_remedy(
+    folder, png, manifest, name, open_mode
+):
+    (folder / name).chmod(open_mode)
+    if name == authority.ROOT:
+        (folder / authority.LEAF).unlink()  # the root is read when a leaf is made
+    with pytest.raises(CredentialError, match="chmod 600"):
+        sign_bytes(png, "image/png", manifest, development_signer(folder.parent))
+
+
+def test_a_folder_that_others_can_look_into_is_refused_with_a_remedy(folder):
+    folder.chmod(0o755)
+    with pytest.raises(CredentialError, match="chmod 700"):
+        development_signer(folder.parent)
+
+
+def test_an_unwritable_config_folder_names_the_variable(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CredentialError, match="PROVENANCE_CONFIG_DIR"):
+        development_signer(tmp_path / "file")
+
+
+def test_names_say_what_it_is(folder):
+    for name in (authority.ROOT, authority.LEAF, authority.ANCHOR):
+        subject = certificate(folder / name).subject.rfc4514_string()
+        assert "Development CA" in subject
+        assert "not for production" in subject
+
+
+def test_the_leaf_lives_at_most_a_year_and_cannot_sign_certificates(folder):
+    leaf = certificate(folder / authority.LEAF)
+    life = leaf.not_valid_after_utc - leaf.not_valid_before_utc
+    assert life <= datetime.timedelta(days=365)
+    assert not leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    assert not leaf.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
+
+
+def test_a_leaf_near_its_end_is_renewed_and_the_root_stays(tmp_path, png, manifest, monkeypatch):
+    monkeypatch.setattr(certificates, "LEAF_DAYS", certificates.RENEW_DAYS - 1)
+    old = development_signer(tmp_path)
+    before = certificate(old.path)
+    early = tmp_path / "early.png"
+    early.write_bytes(sign_bytes(png, "image/png", manifest, old))
+    monkeypatch.undo()
+
+    new = development_signer(tmp_path)
+    late = tmp_path / "late.png"
+    late.write_bytes(sign_bytes(png, "image/png", manifest, new))
+    assert certificate(new.path).serial_number != before.serial_number
+    trust = load_trust_anchors([authority.anchor_path(tmp_path)])
+    assert [read_credential(p, None, trust).signer for p in (early, late)] == ["trusted"] * 2
+    assert development_signer(tmp_path) == new  # and it is not renewed again
+    assert certificate(new.path) == certificate(development_signer(tmp_path).path)
+
+
+def test_what_a_kill_left_missing_is_made_again_under_the_same_root(folder):
+    root = (folder / authority.ROOT).read_bytes()
+    for name in (authority.LEAF, authority.ANCHOR):
+        (folder / name).unlink()
+        development_signer(folder.parent)
+        assert (folder / name).exists()
+    assert (folder / authority.ROOT).read_bytes() == root
+
+
+def test_a_damaged_key_says_what_to_do(folder):
+    (folder / authority.LEAF).write_text("garbage")
+    with pytest.raises(CredentialError, match="Delete"):
+        development_signer(folder.parent)
+
+
+def test_a_key_of_another_certificate_is_refused(folder, tmp_path):
+    other = certificates.make_root()
+    mixed = other.key_pem() + certificates.certificates_pem(certificate(folder / authority.LEAF))
+    (folder / authority.LEAF).write_bytes(mixed)
+    with pytest.raises(CredentialError, match="does not belong"):
+        development_signer(folder.parent)
+
+
+def test_processes_that_start_together_make_one_authority(tmp_path):
+    code = (
+        "import sys, hashlib, pathlib\n"
+        "from provenance.credentials import development_signer\n"
+        "path = development_signer(pathlib.Path(sys.argv[1])).path\n"
+        "print(hashlib.sha256(path.read_bytes()).hexdigest())"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(4)]
+    answers = {process.communicate()[0] for process in processes}
+    assert {process.returncode for process in processes} == {0}
+    assert len(answers) == 1
+
+
+def test_a_signer_travels_without_its_key(signer):
+    data = pickle.dumps(signer)
+    assert b"PRIVATE" not in data
+    assert pickle.loads(data) == signer
+
+
+def _sign(signer, png, manifest, queue):
+    queue.put(sign_bytes(png, "image/png", manifest, signer))
+
+
+def test_a_forked_process_builds_its_own_native_objects(signer, png, manifest, anchors, tmp_path):
+    sign_bytes(png, "image/png", manifest, signer)  # the parent has used its own already
+    context = multiprocessing.get_context("fork")
+    queue = context.SimpleQueue()
+    child = context.Process(target=_sign, args=(signer, png, manifest, queue))
+    child.start()
+    path = tmp_path / "child.png"
+    path.write_bytes(queue.get())
+    child.join()
+    assert read_credential(path, None, anchors).signer == "trusted"
