@@ -11,7 +11,7 @@ import numpy as np
 from provenance.errors import UnreadableError
 from provenance.media.quiet import decoder_messages
 from provenance.media.recognition import recognise
-from provenance.media.structure import read_structure
+from provenance.media.structure import PNG_SIGNATURE, bare_png, read_structure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -123,6 +123,8 @@ def _check_size(data: bytes, media_type: str, limits: ImageLimits) -> None:
 
 def _with_opencv(data: bytes) -> "NDArray[np.uint8]":
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    if data.startswith(PNG_SIGNATURE):
+        data = bare_png(data)
     with decoder_messages() as messages:
         try:
             pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)

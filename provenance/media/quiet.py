@@ -14,7 +14,8 @@ _LOCK = threading.Lock()
 _MOST_BYTES = 1 << 16
 _NOISE = re.compile(
     rb"^(\[ ?(WARN|ERROR|INFO)|libpng |Corrupt JPEG|Premature end|Invalid |Unsupported |"
-    rb"Application transferred|Inconsistent |TIFF|JPEGLib|Warning: )"
+    rb"Application transferred|Inconsistent |Warning: |"
+    rb".*tempfile\.tif: |JPEGLib|TIFF|_?[A-Z][A-Za-z0-9]*(Decode|Setup|Read|Fetch|State|Fax)\w*: )"
 )
 
 

@@ -7,10 +7,12 @@ never in the file must not be judged, so the skeleton is walked to its end here 
 import re
 import struct
 import warnings
+from collections.abc import Iterator
 from io import BytesIO
 
 from provenance.errors import UnreadableError
 
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MOST_CHUNKS = 200_000  # 256 MiB of ordinary 8 KiB chunks are 32,768
 # in entropy-coded data FF is followed by 00 (stuffing), D0..D7 (restart) or FF (fill);
 # anything else is the next marker (ITU-T T.81, B.1.1)
@@ -29,7 +31,7 @@ def read_structure(data: bytes) -> tuple[int, int]:
     Raises:
         UnreadableError: The header is damaged, or the file ends before the image does.
     """
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+    if data.startswith(PNG_SIGNATURE):
         return _read_png(data)
     if data.startswith(b"\xff\xd8"):
         return _read_jpeg(data)
@@ -44,13 +46,39 @@ def _read_png(data: bytes) -> tuple[int, int]:
     width, height = struct.unpack_from(">II", data, 16)
     if not width or not height:
         raise UnreadableError(f"damaged: a PNG that declares {width} x {height} pixels")
+    for _ in _png_chunks(data):
+        pass
+    return width, height
+
+
+def bare_png(data: bytes) -> bytes:
+    """Return a PNG with the chunks that its pixels need, and no other.
+
+    Text, profiles and animation are so much more code to attack: OpenCV 5.0 dies of damaged
+    animation chunks. Without them, it decodes the still picture, which is an animation's first.
+
+    Args:
+        data: What :func:`read_structure` has accepted.
+    """
+    needed = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+    pieces = [data[start:end] for kind, start, end in _png_chunks(data) if kind in needed]
+    return data[:8] + b"".join(pieces)
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield kind, start and end of each chunk, to IEND.
+
+    Raises:
+        UnreadableError: The file ends before IEND.
+    """
     offset = 8
     for _ in range(_MOST_CHUNKS):
         if offset + 12 > len(data):
             raise UnreadableError(f"truncated: the PNG ends at byte {len(data):,}, without IEND")
         length, kind = struct.unpack_from(">I4s", data, offset)
+        yield kind, offset, offset + 12 + length
         if kind == b"IEND":
-            return width, height
+            return
         offset += 12 + length
     raise UnreadableError(f"damaged: a PNG of more than {_MOST_CHUNKS:,} chunks")
 

@@ -25,7 +25,8 @@ class Conclusion:
     Attributes:
         verdict: See the table in the README.
         probability: Detectors' calibrated probabilities of "synthetic", fused; None without any.
-        reasons: Sentences for people, the deciding one first.
+        reasons: Sentences for people: conflicts, then the deciding channel's, then the rest. The
+            error is not repeated.
     """
 
     verdict: Verdict
@@ -51,8 +52,11 @@ def conclude(
     says = {channel: _channel_says(channel, by_trust) for channel in Channel}
     decider = next((channel for channel in Channel if says[channel] in _DECIDING), None)
     verdict = says[decider] if decider else _undecided(says.values(), error)
-    opening = [f"Not read to the end: {error}"] if error else []
-    reasons = [*opening, *_conflicts(decider, says), *_sentences(by_trust, decider), *notes]
+    reasons = [
+        *_conflicts(decider, says, _opinions(by_trust)),
+        *_sentences(by_trust, decider),
+        *notes,
+    ]
     return Conclusion(verdict, fuse(by_trust), tuple(dict.fromkeys(reasons)))
 
 
@@ -122,16 +126,25 @@ def _undecided(said: Iterable[Verdict], error: str | None) -> Verdict:
     return Verdict.INCONCLUSIVE if Verdict.INCONCLUSIVE in said else Verdict.NO_EVIDENCE
 
 
-def _conflicts(decider: Channel | None, says: dict[Channel, Verdict]) -> list[str]:
-    """Name each channel that contradicts the one that decides."""
+def _conflicts(
+    decider: Channel | None, says: dict[Channel, Verdict], opinions: Sequence[Evidence]
+) -> list[str]:
+    """Name each channel that contradicts the one that decides, and detectors that disagree."""
     if decider is None:
-        return []
+        return _split_opinions(opinions)
     verdict = says[decider]
     return [
         f"Conflict: {channel} says {other}, the more trusted {decider} says {verdict}"
         for channel, other in says.items()
         if channel is not decider and _contradicts(verdict, other)
     ]
+
+
+def _split_opinions(opinions: Sequence[Evidence]) -> list[str]:
+    said = {opinion.source: opinion.says for opinion in opinions}
+    if len(set(said.values())) < 2:
+        return []
+    return ["Detectors disagree: " + ", ".join(f"{who} says {what}" for who, what in said.items())]
 
 
 def _contradicts(verdict: Verdict, other: Verdict) -> bool:

@@ -197,6 +197,8 @@ def _cut(data: Any, kind: MediaKind, spec: Any, kinds: frozenset[MediaKind]) -> 
         return cut_windows(data, kind, spec)
     except UnreadableError as error:
         return str(error)
+    except (ValueError, ZeroDivisionError) as error:  # a spec that no item fits
+        return f"cannot be cut to {spec}: {error}"
 
 
 def _thumbnail(pixels: Any) -> bytes:
