@@ -141,7 +141,7 @@ def _unseen(
     for fitted, held_out in folds.split(table, truth, groups):
         # balanced: else folds that differ in their share of fakes would differ in their scores
         booster = HistGradientBoostingClassifier(
-            max_iter=50, class_weight="balanced", random_state=state
+            max_iter=50, min_samples_leaf=5, class_weight="balanced", random_state=state
         )
         booster.fit(table[fitted], truth[fitted])
         scores[held_out] = booster.predict_proba(table[held_out])[:, 1]

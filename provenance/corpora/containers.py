@@ -116,8 +116,8 @@ def _jpeg_features(data: bytes) -> dict[str, float]:
     for code, start, end in _jpeg_segments(data):
         features[f"jpeg segment {code:02X}"] += 1
         body = data[start + 4 : end]
-        if code == 0xDB:
-            features["jpeg quantisation"] += _table_sum(body)
+        if code == 0xDB and body[:1] == b"\0":  # 8 bits, table 0: luminance
+            features["jpeg quantisation"] = float(np.frombuffer(body[1:65], np.uint8).sum())
         elif code in _JPEG_FRAMES and len(body) >= 8:
             features |= {"jpeg frame": code, "jpeg bits": body[0], "jpeg subsampling": body[7]}
         elif code == 0xE1:
@@ -129,12 +129,7 @@ def _jpeg_features(data: bytes) -> dict[str, float]:
     return dict(features)
 
 
-def _table_sum(body: bytes) -> float:
-    """Return the sum of the first 8-bit quantisation table of a DQT segment."""
-    return float(np.frombuffer(body[1:65], np.uint8).sum())
-
-
 def _quality(table_sum: float) -> float:
-    """Estimate the quality (1..100) in libjpeg's scale, from the sum of the tables."""
+    """Estimate the quality (1..100) in libjpeg's scale, from the sum of the luminance table."""
     scale = 100.0 * table_sum / _STANDARD_SUM
     return 5000.0 / scale if scale > 100 else (200.0 - scale) / 2
