@@ -22,6 +22,8 @@ EXTENDED_KEY_USAGES = "\n".join(
         "",
     )
 )
+# above this the library works on disk; by default it holds what it signs in memory three times
+_MEMORY_THRESHOLD_MB = 16
 ANCHORS_URI = "urn:provenance:manifest-anchors"
 TIME_URI = "urn:provenance:time-anchors"
 
@@ -48,7 +50,10 @@ def settings(anchors_pem: str = "", time_pem: str = "") -> dict[str, Any]:
             "remote_manifest_fetch": False,
             "ocsp_fetch": False,
         },
-        "core": {"allowed_network_hosts": []},
+        "core": {
+            "allowed_network_hosts": [],
+            "backing_store_memory_threshold_in_mb": _MEMORY_THRESHOLD_MB,
+        },
         "builder": {"thumbnail": {"enabled": False}},
     }
 
