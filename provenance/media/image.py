@@ -1,6 +1,8 @@
 """Images in and out: the one place where pixels are decoded and where RGB meets OpenCV's BGR."""
 
+import logging
 import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -17,10 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
+_LOG = logging.getLogger(__name__)
 _STORED = 0  # PNG compression level: file size then depends on the dimensions alone
-# OpenCV paints a GIF's transparency and multiplies a TIFF's colours with its alpha; Pillow keeps
-# the colours as they are stored
-_PILLOW_FIRST = frozenset({"image/gif", "image/tiff"})
 _NO_DECODER = {
     "image/heic": "HEIC",
     "image/heif": "HEIF",
@@ -66,17 +66,12 @@ def decode_image(data: bytes, limits: ImageLimits | None = None) -> "NDArray[np.
     found = recognise(data[:4096])
     media_type = found.media_type if found else "application/octet-stream"
     _check_size(data, media_type, limits)
-    first, second = _with_opencv, _with_pillow
-    if media_type in _PILLOW_FIRST:
-        first, second = second, first
-    try:
-        return first(data)
-    except _DecoderError:
-        pass
-    try:
-        return second(data)
-    except _DecoderError as error:
-        raise UnreadableError(f"cannot be decoded: damaged, or an unusual {media_type}") from error
+    for decoder in _DECODERS.get(media_type, (_with_opencv, _with_pillow)):
+        try:
+            return decoder(data)
+        except _DecoderError as error:
+            _LOG.debug("%s: %s", decoder.__name__, error)
+    raise UnreadableError(f"cannot be decoded: damaged, or an unusual {media_type}")
 
 
 def encode_png(pixels: "NDArray[np.uint8]") -> bytes:
@@ -131,11 +126,11 @@ def _with_opencv(data: bytes) -> "NDArray[np.uint8]":
         except cv2.error as error:
             if error.code == cv2.Error.StsNoMem:
                 raise MemoryError(error.err) from error
-            raise _DecoderError from error
+            raise _DecoderError(error.err) from error
     if any(words in message for message in messages for words in _MISSING):
         raise UnreadableError("truncated or damaged: part of the picture is missing")
     if pixels is None or pixels.ndim != 3:
-        raise _DecoderError
+        raise _DecoderError("no picture")
     return np.ascontiguousarray(pixels, np.uint8)
 
 
@@ -152,7 +147,7 @@ def _with_pillow(data: bytes) -> "NDArray[np.uint8]":
     except (MemoryError, UnreadableError):
         raise
     except Exception as error:  # Pillow's parsers raise nearly anything
-        raise _DecoderError from error
+        raise _DecoderError(str(error)) from error
 
 
 def _eight_bits(image: "Image.Image") -> "NDArray[np.uint8]":
@@ -163,6 +158,17 @@ def _eight_bits(image: "Image.Image") -> "NDArray[np.uint8]":
     if image.mode in ("I", "F"):
         raise UnreadableError(f"samples of mode {image.mode} have no known range")
     return np.array(image.convert("RGB"), np.uint8)
+
+
+# Pillow fills the missing rows of a PNG with black, so OpenCV has the only word on the common
+# formats. But OpenCV paints a GIF's transparency, and multiplies a TIFF's colours with its alpha.
+_DECODERS: Mapping[str, tuple[Callable[[bytes], "NDArray[np.uint8]"], ...]] = {
+    "image/png": (_with_opencv,),
+    "image/jpeg": (_with_opencv,),
+    "image/webp": (_with_opencv,),
+    "image/gif": (_with_pillow,),
+    "image/tiff": (_with_pillow, _with_opencv),
+}
 
 
 def _encode(suffix: str, pixels: "NDArray[np.uint8]", parameters: list[int]) -> bytes:

@@ -1,0 +1,48 @@
+"""Windows: where they lie, when there are none."""
+
+import numpy as np
+import pytest
+
+from provenance import InputSpec, MediaKind
+from provenance.errors import UnreadableError
+from provenance.media import cut_windows
+
+PICTURE = np.arange(60 * 80 * 3, dtype=np.int64).reshape(60, 80, 3).astype(np.uint8)
+
+
+def cut(**spec):
+    return cut_windows(PICTURE, MediaKind.IMAGE, InputSpec(**spec))
+
+
+def test_a_crop_is_centred():
+    (window,) = cut(geometry="crop", size_px=20)
+    assert np.array_equal(window, PICTURE[20:40, 30:50])
+
+
+def test_tiles_cover_and_are_spread_when_too_many():
+    assert len(cut(geometry="tiles", size_px=20)) == 12
+    few = cut(geometry="tiles", size_px=20, max_tiles=4)
+    assert len(few) == 4
+    assert np.array_equal(few[0], PICTURE[:20, :20])
+    assert np.array_equal(few[-1], PICTURE[40:, 60:])
+
+
+def test_overlapping_tiles():
+    assert len(cut(geometry="tiles", size_px=40, stride_px=20, max_tiles=99)) == 6
+
+
+def test_native_is_the_picture_and_resize_has_the_size():
+    assert cut()[0] is PICTURE
+    assert cut(geometry="resize", size_px=33)[0].shape == (33, 33, 3)
+
+
+@pytest.mark.parametrize("spec", [{"geometry": "crop", "size_px": 64}, {"min_side_px": 61}])
+def test_too_small_reads_as_a_reason(spec):
+    with pytest.raises(UnreadableError, match="80 x 60 px is below the 6"):
+        cut(**spec)
+
+
+def test_text_has_no_tiles():
+    assert cut_windows("abc", MediaKind.TEXT, InputSpec()) == ["abc"]
+    with pytest.raises(UnreadableError, match="text has no tiles windows"):
+        cut_windows("abc", MediaKind.TEXT, InputSpec(geometry="tiles", size_px=8))
