@@ -17,7 +17,7 @@ from provenance.errors import CredentialError
 ORGANISATION = "provenance Development CA - not for production"
 ROOT_DAYS = 20 * 365
 LEAF_DAYS = 364
-RENEW_DAYS = 30
+RENEW_DAYS = 182  # so that whatever is signed verifies for half a year at least
 _CLOCK_SKEW = datetime.timedelta(hours=1)
 
 

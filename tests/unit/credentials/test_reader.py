@@ -22,6 +22,7 @@ from provenance.credentials import (
     read_credential,
     reader,
     sign_bytes,
+    sign_file,
 )
 from provenance.credentials.engine import context
 from provenance.files import write_atomic
@@ -297,6 +298,25 @@ def test_mutations_never_raise_and_changed_content_is_never_trusted(signed, anch
         credential = read_credential(signed, None, anchors)
         if changed[:start] != data[:start] or changed[end:] != data[end:]:
             assert (credential.integrity, credential.signer) != ("ok", "trusted")
+
+
+@pytest.mark.parametrize("name", ["no_manifest.jpg", "sample1.wav", "sample1.avif", "basic.pdf"])
+def test_mutations_of_other_formats_never_raise(
+    c2pa_data, tmp_path, manifest, signer, anchors, name
+):
+    path = tmp_path / name
+    sign_file(c2pa_data / "fixtures" / name, path, manifest, signer)
+    data, rng = path.read_bytes(), random.Random(0)
+    found = set()
+    for _ in range(60):
+        changed = bytearray(data)
+        for _ in range(rng.choice([1, 5, 50])):
+            changed[rng.randrange(len(data))] = rng.randrange(256)
+        if rng.random() < 0.3:
+            del changed[rng.randrange(len(data)) :]
+        path.write_bytes(changed)
+        found.add(read_credential(path, None, anchors).integrity)
+    assert "failed" in found
 
 
 @pytest.mark.parametrize(

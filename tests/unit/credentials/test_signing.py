@@ -128,6 +128,16 @@ def test_a_failed_signing_leaves_the_old_output(tmp_path, png, signer):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "out.png"]
 
 
+def test_an_output_that_cannot_be_written_is_an_error_of_ours(tmp_path, png, manifest, signer):
+    source = tmp_path / "a.png"
+    source.write_bytes(png)
+    (tmp_path / "folder").mkdir()
+    for out in (tmp_path / "folder", source / "below" / "b.png"):
+        with pytest.raises(CredentialError, match="Cannot write"):
+            sign_file(source, out, manifest, signer)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "folder"]
+
+
 @pytest.mark.parametrize("link", [os.symlink, os.link])
 def test_a_file_is_never_signed_onto_itself(tmp_path, png, manifest, signer, link):
     source, out = tmp_path / "a.png", tmp_path / "b.png"
