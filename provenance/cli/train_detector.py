@@ -30,12 +30,7 @@ _COLUMNS = {
     "tpr_at_5pct_fpr": "TPR@5%",
     "ece": "ECE",
 }
-_GROUPS = {
-    "all": "all",
-    "generator": "generator {}",
-    "step": "step {}",
-    "held-out": "held out {}",
-}
+_GROUPS = {"all": "all", "generator": "generator", "step": "step", "held-out": "held out"}
 
 
 @click.command("train-detector")
@@ -227,11 +222,10 @@ def _print_tables(results: Sequence["TrainingResult"]) -> None:
 
 
 def _lines(row: Mapping[str, Any]) -> Iterator[list[str]]:
-    """Yield a line of values and a line of their intervals."""
+    """Yield a line of values, and below it a line of the name and of the intervals."""
     found = [row["metrics"][key] for key in _COLUMNS]
-    name = _GROUPS[row["group"]].format(row["name"])
-    yield [name, str(row["real"]), str(row["synthetic"]), *map(_value, found)]
-    yield ["", "", "", *map(_interval, found)]
+    yield [_GROUPS[row["group"]], str(row["real"]), str(row["synthetic"]), *map(_value, found)]
+    yield [f"  {row['name']}", "", "", *map(_interval, found)]
 
 
 def _value(estimate: Mapping[str, float | None]) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         plan_folds,
         train_detectors,
     )
+    from provenance.detection.windows import fit_input
 
 __all__ = [
     "METRICS",
@@ -40,6 +41,7 @@ __all__ = [
     "abstain",
     "find_artefacts",
     "fit_calibration",
+    "fit_input",
     "fit_threshold",
     "load_artefact",
     "plan_folds",
@@ -64,6 +66,7 @@ __getattr__, __dir__ = lazy_exports(
         "abstain": "provenance.detection.scoring",
         "find_artefacts": "provenance.detection.artefact",
         "fit_calibration": "provenance.detection.calibration",
+        "fit_input": "provenance.detection.windows",
         "fit_threshold": "provenance.detection.calibration",
         "load_artefact": "provenance.detection.artefact",
         "plan_folds": "provenance.detection.train",

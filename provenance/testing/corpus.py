@@ -112,7 +112,7 @@ def _smoothed(pixels: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
     values = pixels.astype(float)
     for axis in (0, 1):
         values = (np.roll(values, 1, axis) + 2 * values + np.roll(values, -1, axis)) / 4
-    return values.round().astype(np.uint8)
+    return np.asarray(values.round(), np.uint8)
 
 
 _Trace = Callable[["NDArray[np.uint8]"], "NDArray[np.uint8]"]
