@@ -150,7 +150,7 @@ def _keep_records(workdir: Path, folder: Path) -> dict[str, dict[str, Any]]:
     """
     last: dict[str, dict[str, Any]] = {}
     for path in sorted(workdir.rglob("log.jsonl")):
-        loop = path.parent.name
+        loop = path.relative_to(workdir).parts[0]
         lines = path.read_text(encoding="utf-8").splitlines()
         if lines:
             last[loop] = {k: v for k, v in json.loads(lines[-1]).items() if k != "time_s"}
@@ -158,7 +158,8 @@ def _keep_records(workdir: Path, folder: Path) -> dict[str, dict[str, Any]]:
     for path in sorted(workdir.rglob("*.png")):
         pictures = folder / "samples"
         pictures.mkdir(exist_ok=True)
-        shutil.copyfile(path, pictures / f"{_mark(path.parent.name)[1:]}{path.name}")
+        loop = path.relative_to(workdir).parts[0]
+        shutil.copyfile(path, pictures / f"{path.stem}{_mark(loop)}{path.suffix}")
     return last
 
 

@@ -56,7 +56,10 @@ PHOTOGRAPHS = (
     Photograph("china", "sklearn", "datasets/images/china.jpg", f"{_BY} (danielbuechele)"),
     Photograph("flower", "sklearn", "datasets/images/flower.jpg", f"{_BY} (vultilion)"),
     Photograph(
-        "hopper", "matplotlib", "mpl-data/sample_data/grace_hopper.jpg", f"{_PUBLIC} (US Navy)"
+        "hopper",
+        "matplotlib",
+        "mpl-data/sample_data/grace_hopper.jpg",
+        "not stated by matplotlib; a work of the US Navy",
     ),
 )
 
