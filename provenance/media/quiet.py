@@ -12,10 +12,11 @@ from typing import BinaryIO
 
 _LOCK = threading.Lock()
 _MOST_BYTES = 1 << 16
-_NOISE = re.compile(
-    rb"^(\[ ?(WARN|ERROR|INFO)|libpng |Corrupt JPEG|Premature end|Invalid |Unsupported |"
-    rb"Application transferred|Inconsistent |Warning: |"
-    rb".*tempfile\.tif: |JPEGLib|TIFF|_?[A-Z][A-Za-z0-9]*(Decode|Setup|Read|Fetch|State|Fax)\w*: )"
+_NOISE = re.compile(  # how OpenCV, libpng, libjpeg, OpenJPEG and libtiff begin their lines
+    rb"\[ ?(WARN|ERROR|INFO)|libpng |Corrupt JPEG|Premature end|Invalid |Unsupported |"
+    rb"Application transferred|Inconsistent |Warning: |Unknown |Apparently |More samples |"
+    rb"OpenJPEG|> | +[\['(]|.*tempfile\.tif: |JPEGLib|TIFF|"
+    rb"_?[A-Z][A-Za-z0-9]*(Decode|Setup|Read|Fetch|State|Fax)\w*: "
 )
 
 
