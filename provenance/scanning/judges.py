@@ -154,7 +154,7 @@ def _statement(judge: Judge, opinion: Said) -> Evidence:
             _source(judge),
             opinion.says,
             float(opinion.probability),
-            opinion.reason or f"{judge.name} gives {opinion.probability:.2f}",
+            f"{judge.name} {opinion.reason or f'gives {opinion.probability:.2f}'}",
             {"applicable": True, "logit": getattr(opinion, "logit", None)},
         )
     )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from provenance.types import Evidence
 
 _CHUNK_BYTES = 1 << 20
+_HEAD_BYTES = 4096
 _MOST_FILES = 5_000  # a fresh process then gives back what native libraries leaked
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _UNKNOWN = "application/octet-stream"
@@ -104,7 +105,7 @@ def examine(path: str, plan: WorkerPlan, readers: list[Reader]) -> Finding:
     known = Finding(path, content.sha256, content.size_bytes)
     if not content.data:
         return replace(known, error="the file is empty")
-    found = recognise(content.data[:4096])
+    found = recognise(content.data[:_HEAD_BYTES])
     evidence, failures = _gather(path, found, readers)
     finding = replace(known, kind=found.kind if found else None, evidence=evidence)
     finding = _look_inside(finding, content, found, plan)
@@ -123,12 +124,14 @@ def read_content(path: str, max_bytes: int) -> Content:
     # pipe
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
             raise UnreadableError("no longer a regular file")
-        data = stream.read(max_bytes)
+        # what is asked for is allocated, so no more than the file holds
+        data = stream.read(min(max_bytes, status.st_size))
         digest, size = hashlib.sha256(data), len(data)
         while chunk := stream.read(_CHUNK_BYTES):
-            data = data[:4096]
+            data = (data + chunk)[:_HEAD_BYTES]
             digest.update(chunk)
             size += len(chunk)
     return Content(data, size, digest.hexdigest())

@@ -168,7 +168,7 @@ def test_a_detector_that_fails_abstains_and_the_others_count(only_fakes, monkeyp
     assert reasons == [
         "failing abstains: failed: SystemExit: 1",
         "short abstains: failed: ValueError: 0 opinions of 1 files",
-        "as told",
+        "good as told",
     ]
     assert len(caplog.records) == 2  # once each, not per batch
 
