@@ -25,7 +25,7 @@ class FiniteScalarQuantiser(nn.Module):
     There is no codebook to learn, so no code can die (arXiv 2309.15505, section 3).
 
     Args:
-        levels: How many values each digit may take, at least 2.
+        levels: How many values each digit may take, at least 3.
     """
 
     levels: Tensor

@@ -56,8 +56,8 @@ class Settings:
             raise UserError(f"{', '.join(whole)} must be at least 1, and width a multiple of 8.")
         if values["embedding"] % values["heads"]:
             raise UserError("embedding must be a multiple of heads.")
-        if not values["levels"] or min(values["levels"]) < 2 or math.prod(values["levels"]) > 65536:
-            raise UserError("levels must each be at least 2, with a product of at most 65536.")
+        if not values["levels"] or min(values["levels"]) < 3 or math.prod(values["levels"]) > 65536:
+            raise UserError("levels must each be at least 3, with a product of at most 65536.")
         return cls(size_px=size_px, **values)
 
     @classmethod

@@ -28,6 +28,12 @@ _SHEETS_AT = (0.3, 0.7)  # parts of each loop; one more is drawn at the end of e
 _CHECKS = 8  # how many times a loop looks at the held-out images
 _MOST_CHECKED = 256
 _ENCODE_BATCH = 64
+_OPPONENT = (  # lightness, red against blue, green against both; rows of unit length
+    (3**-0.5, 3**-0.5, 3**-0.5),
+    (2**-0.5, 0.0, -(2**-0.5)),
+    (6**-0.5, -2 * 6**-0.5, 6**-0.5),
+)
+_WEIGHTS = (1.0, 3.0, 3.0)  # of those in the loss
 _NAME = "autoregressive"
 
 
@@ -79,10 +85,21 @@ class TokenizerTrainer:
             _set_rate(self.optimizer, self.settings.tokenizer_rate, loop.fraction)
             loop.log(**self._step(parallel, critic, images))
             if checks.passed(loop.fraction) and len(self.held_out):
-                loop.log(held_out_mse=self._held_out_mse())
+                loop.log(held_out_mse=self._look(self.held_out)["mse"])
             if sheets.passed(loop.fraction) and loop.workers.is_first:
                 draw_sheet(self.context, loop.step, self.pictures, self._averaged, None)
+        if loop.workers.is_first:
+            self._conclude(loop)
         return self._averaged, loop.step
+
+    def _conclude(self, loop: TrainingLoop) -> None:
+        """Log what the averaged network is like, as the last line."""
+        found = self._look(self.images[:: max(1, len(self.images) // _MOST_CHECKED)])
+        if len(self.held_out):
+            found["held_out_mse"] = self._look(self.held_out)["mse"]
+        values = {name: float(value) for name, value in found.items()}
+        loop.records.write(loop.step, elapsed_s=round(loop.elapsed_s, 2), **values)
+        loop.records.close()
 
     @property
     def pictures(self) -> NDArray[np.uint8]:
@@ -116,10 +133,11 @@ class TokenizerTrainer:
         with self.precision.autocast():
             made, tokens = network(images)
             fooled = self.critic(made).float().mean() if weight else made.new_zeros(())
-        error = mse_loss(made.float(), images)
+        error = colour_error(made.float(), images)
         self.precision.step(error - weight * fooled, self.optimizer, clip_norm=1.0)
         self.average.update(self.network)
-        logged = {"mse": error, **usage(tokens, self.network.quantiser.codes)}
+        mse = mse_loss(made.detach().float(), images)
+        logged = {"loss": error, "mse": mse, **usage(tokens, self.network.quantiser.codes)}
         if weight:
             logged |= {"fooled": fooled, "critic_loss": self._critic_step(critic, images, made)}
         return logged
@@ -133,10 +151,11 @@ class TokenizerTrainer:
         return loss
 
     @torch.no_grad()
-    def _held_out_mse(self) -> Tensor:
-        """Return the squared error (values -1..1) on photographs that are not trained on."""
-        images = self.precision.images(to_tensor(self.held_out))
-        return mse_loss(self._averaged(images)[0], images)
+    def _look(self, pixels: NDArray[np.uint8]) -> dict[str, Tensor]:
+        """Return squared error (values -1..1) and code usage on images uint8 (N, S, S, 3)."""
+        images = self.precision.images(to_tensor(pixels))
+        made, tokens = self._averaged(images)
+        return {"mse": mse_loss(made, images), **usage(tokens, self.network.quantiser.codes)}
 
 
 class PriorTrainer:
@@ -160,6 +179,7 @@ class PriorTrainer:
     ) -> None:
         seed_everything(derive_seed(context.seed, _NAME, "prior"))
         self.tokenizer, self.settings, self.context = tokenizer, settings, context
+        self.images = images
         self.precision = Precision(context.device)
         mirrored = np.ascontiguousarray(images[:, :, ::-1])
         self.tokens = torch.cat([self._tokenise(images), self._tokenise(mirrored)])  # (2N, T)
@@ -191,12 +211,21 @@ class PriorTrainer:
             _set_rate(self.optimizer, self.settings.prior_rate, loop.fraction)
             loop.log(token_nats=self._step(parallel, tokens))
             if checks.passed(loop.fraction) and len(self.held_out):
-                loop.log(held_out_token_nats=self._held_out_loss())
+                loop.log(held_out_token_nats=self._nats(self.held_out))
             if sheets.passed(loop.fraction) and loop.workers.is_first:
-                self._draw(steps_before + loop.step, pictures)
+                loop.log(spread=self._draw(steps_before + loop.step, pictures))
         if loop.workers.is_first:
-            self._draw(steps_before + loop.step, pictures)
+            self._conclude(loop, self._draw(steps_before + loop.step, pictures))
         return self._averaged
+
+    def _conclude(self, loop: TrainingLoop, spread: float) -> None:
+        """Log what the averaged network is like, as the last line."""
+        few = self.tokens[:: max(1, len(self.tokens) // _MOST_CHECKED)]
+        values = {"token_nats": float(self._nats(few)), "spread": spread}
+        if len(self.held_out):
+            values["held_out_token_nats"] = float(self._nats(self.held_out))
+        loop.records.write(loop.step, elapsed_s=round(loop.elapsed_s, 2), **values)
+        loop.records.close()
 
     @property
     def _averaged(self) -> Prior:
@@ -216,9 +245,9 @@ class PriorTrainer:
         return loss
 
     @torch.no_grad()
-    def _held_out_loss(self) -> Tensor:
-        """Return nats per token on photographs that are not trained on."""
-        tokens = self.held_out.to(self.precision.device)
+    def _nats(self, tokens: Tensor) -> Tensor:
+        """Return nats per token of sequences (N, T)."""
+        tokens = tokens.to(self.precision.device)
         return token_nats(self._averaged(tokens), tokens)
 
     @torch.no_grad()
@@ -230,8 +259,10 @@ class PriorTrainer:
         ]
         return torch.cat(parts).cpu() if parts else torch.empty(0, 0, dtype=torch.long)
 
-    def _draw(self, step: int, pictures: NDArray[np.uint8]) -> None:
-        draw_sheet(self.context, step, pictures, self.tokenizer, self._averaged)
+    def _draw(self, step: int, pictures: NDArray[np.uint8]) -> float:
+        """Write a contact sheet; return how far its samples lie apart, relative to originals."""
+        rows = draw_sheet(self.context, step, pictures, self.tokenizer, self._averaged)
+        return distance(rows[-1]) / max(distance(self.images), 1e-6)
 
 
 @torch.no_grad()
@@ -241,8 +272,11 @@ def draw_sheet(
     pictures: NDArray[np.uint8],
     tokenizer: Tokenizer,
     prior: Prior | None,
-) -> None:
-    """Write ``samples/step_XXXXXX.png``: originals, reconstructions and, with a prior, draws."""
+) -> list[NDArray[np.uint8]]:
+    """Write ``samples/step_XXXXXX.png`` and return its rows, each uint8 (N, S, S, 3).
+
+    Originals and reconstructions; with a prior also half resampled ones, and samples.
+    """
     captions = ["photograph", "reconstruction"]
     images = to_tensor(pictures).to(context.device)
     tokens = tokenizer.encode(images)
@@ -257,6 +291,27 @@ def draw_sheet(
     folder = context.workdir / "samples"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"step_{step:06d}.png").write_bytes(contact_sheet(rows, captions=captions))
+    return rows
+
+
+def distance(pixels: NDArray[np.uint8]) -> float:
+    """Return how far images uint8 (N, S, S, 3) lie from one another; near 0 is collapse.
+
+    The mean over an even choice of pairs of their root mean squared difference, 0..255.
+    """
+    rows = np.linspace(0, len(pixels) - 1, min(len(pixels), _MOST_CHECKED)).astype(int)
+    chosen = pixels[rows].astype(np.float32)
+    apart = (chosen - np.roll(chosen, len(chosen) // 2, axis=0)) ** 2
+    return float(np.sqrt(apart.mean((1, 2, 3))).mean())
+
+
+def colour_error(made: Tensor, images: Tensor) -> Tensor:
+    """Return the squared error of images (N, 3, S, S) with opponent colours weighted threefold.
+
+    They vary less than lightness, and would else be learned last.
+    """
+    apart = torch.einsum("oc,nchw->nohw", made.new_tensor(_OPPONENT), made - images)
+    return ((apart**2).mean((0, 2, 3)) * made.new_tensor(_WEIGHTS)).mean()
 
 
 def token_nats(logits: Tensor, tokens: Tensor) -> Tensor:

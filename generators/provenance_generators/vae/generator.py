@@ -14,7 +14,8 @@ from provenance.training import load_weights, save_weights
 from provenance_generators.vae import SPEC
 from provenance_generators.vae.data import check_batch, hold_out, stack, to_pixels, to_tensor
 from provenance_generators.vae.model import VAE, LatentDensity
-from provenance_generators.vae.train import Settings, Trainer
+from provenance_generators.vae.settings import Settings
+from provenance_generators.vae.train import Trainer
 
 _BATCH = 32
 """Images computed together. Always so many, the last batch filled up: kernels chosen by batch size
@@ -69,8 +70,7 @@ class VAEGenerator:
         if config.get("family") != SPEC.family:
             raise ArtefactError(f"{folder} holds a {config.get('family')!r} model, not a vae.")
         try:
-            names = {field: config[field] for field in Settings.__slots__}
-            settings = Settings(**names)
+            settings = Settings.from_json(config)
             network, density = settings.network(), settings.density()
             tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
             both = torch.nn.ModuleDict({"network": network, "density": density})

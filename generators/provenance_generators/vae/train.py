@@ -1,14 +1,13 @@
 """How the VAE learns: one loop over random flipped batches, then a density over its latents.
 
-Loss: the negative evidence bound per pixel value with the variance of the decoder at its optimum
-(sigma-VAE, arXiv 2006.13202, section 3.3), plus a small hinge term from a patch critic, which buys
+Loss: the negative evidence bound per pixel value with the variances of the decoder at their optimum
+(sigma-VAE, arXiv 2006.13202), plus a small hinge term from a patch critic, which buys
 texture for a little squared error. Notation: N images, S = side in pixels, Z = latent units.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -17,70 +16,27 @@ from sklearn.mixture import GaussianMixture
 from torch import Tensor
 from torch.nn.functional import mse_loss, relu
 
-from provenance import FitContext, UserError
+from provenance import FitContext
 from provenance.media import contact_sheet
 from provenance.training import EMA, Precision, TrainingLoop, derive_seed, seed_everything
 from provenance_generators.vae.data import to_pixels, to_tensor
 from provenance_generators.vae.model import VAE, Critic, LatentDensity
+from provenance_generators.vae.settings import Settings
 
 _PICTURES = 12  # columns of a contact sheet
 _SHEETS_AT = (0.1, 0.25, 0.5, 0.75)  # parts of the budget; one more is drawn at the end
-_CHECKS = 16  # how many times the held-out images are looked at
-_MOST_CHECKED = 256
-_MOST_ENCODED = 8192  # images that the density is fitted on
+_CHECKS_AT = tuple((i + 1) / 16 for i in range(15))  # when the held-out images are looked at
+_MOST_CHECKED = 256  # images a look
+_MEANS_MIDWAY, _MOST_MEANS = 1024, 8192  # images that the density is fitted on
+_OPPONENT = (  # lightness, red against blue, green against both; rows of unit length
+    (3**-0.5, 3**-0.5, 3**-0.5),
+    (2**-0.5, 0.0, -(2**-0.5)),
+    (6**-0.5, -2 * 6**-0.5, 6**-0.5),
+)
+_VARIANCES = (1.0, 1 / 3, 1 / 3)  # of those, relative to one another
+_WARM_UP = 0.03  # part of the budget
 _ACTIVE_VARIANCE = 0.01  # Burda et al., arXiv 1509.00519, section 5.2
 _ENCODE_BATCH = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What shapes the network and its training; stored beside the weights.
-
-    Attributes:
-        size_px: Side of the images.
-        width: Channels at full resolution, a multiple of 8.
-        latents: Latent units.
-        components: Gaussians in the density that is sampled.
-        adversarial: Weight of the critic's term; 0 leaves the critic out.
-        batch: Images a step.
-        learning_rate: Peak of the schedule.
-    """
-
-    size_px: int
-    width: int
-    latents: int
-    components: int
-    adversarial: float
-    batch: int
-    learning_rate: float
-
-    @classmethod
-    def build(cls, size_px: int, defaults: Mapping[str, Any], given: Mapping[str, Any]) -> Self:
-        """Return ``defaults`` overridden by ``given``.
-
-        Raises:
-            UserError: A setting that does not exist, or a value that makes no network.
-        """
-        unknown = sorted(set(given) - set(defaults))
-        if unknown:
-            raise UserError(f"vae has no setting {unknown[0]!r}. Known: {', '.join(defaults)}.")
-        values = {name: type(defaults[name])(given.get(name, defaults[name])) for name in defaults}
-        whole = ("width", "latents", "components", "batch")
-        if any(values[name] < 1 for name in whole) or values["width"] % 8:
-            raise UserError(f"{', '.join(whole)} must be at least 1, and width a multiple of 8.")
-        return cls(size_px=size_px, **values)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values for the header of the weights."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
-    def network(self) -> VAE:
-        """Build the network, untrained."""
-        return VAE(size_px=self.size_px, width=self.width, latents=self.latents)
-
-    def density(self) -> LatentDensity:
-        """Build the density: the prior, until it is fitted."""
-        return LatentDensity(components=self.components, units=self.network().units)
 
 
 class Trainer:
@@ -117,41 +73,58 @@ class Trainer:
 
     def run(self) -> tuple[VAE, LatentDensity]:
         """Train until the budget is spent; return the averaged network and its density."""
-        loop = TrainingLoop(
-            self.context,
-            {
-                "network": self.network,
-                "critic": self.critic,
-                "average": self.average,
-                "optimizer": self.optimizer,
-                "critic_optimizer": self.critic_optimizer,
-                "precision": self.precision,
-            },
-        )
-        parallel = loop.workers.wrap(self.network)
-        parallel_critic = loop.workers.wrap(self.critic)
+        keep: dict[str, Any] = {
+            "network": self.network,
+            "critic": self.critic,
+            "average": self.average,
+            "optimizer": self.optimizer,
+            "critic_optimizer": self.critic_optimizer,
+            "precision": self.precision,
+        }
+        loop = TrainingLoop(self.context, keep)
+        network, critic = loop.workers.wrap(self.network), loop.workers.wrap(self.critic)
         sheets = Milestones(_SHEETS_AT, loop.fraction)
-        checks = Milestones([(i + 1) / _CHECKS for i in range(_CHECKS)], loop.fraction)
+        checks = Milestones(_CHECKS_AT, loop.fraction)
         for step in loop:
             images, noise = self._batch(step, loop.workers.rank)
-            rate = self.settings.learning_rate * _schedule(loop.fraction)
-            loop.log(
-                learning_rate=rate, **self._step(parallel, parallel_critic, images, noise, rate)
-            )
-            if checks.passed(loop.fraction) and len(self.held_out):
-                loop.log(held_out_mse=self._held_out_mse())
+            self._set_rate(loop.fraction)
+            loop.log(**self._step(network, critic, images, noise))
+            if checks.passed(loop.fraction):
+                loop.log(**self._held_out_error())
             if sheets.passed(loop.fraction) and loop.workers.is_first:
-                self._draw(loop.step, self._fit_density(components=1, most=1024)[0])
-        density, active = self._fit_density(self.settings.components, _MOST_ENCODED)
+                density = fit_density(self._means(_MEANS_MIDWAY), 1, self.context.seed)
+                loop.log(spread=self._draw(loop.step, density))
+        means = self._means(_MOST_MEANS)
+        density = fit_density(means, self.settings.components, self.context.seed)
         if loop.workers.is_first:
-            loop.records.write(loop.step, active_units=active)
-            self._draw(loop.step, density)
+            self._conclude(loop, means, density)
         return self._averaged, density
+
+    def _conclude(self, loop: TrainingLoop, means: Tensor, density: LatentDensity) -> None:
+        """Draw the last sheet, and log what the averaged network is like, as the last line."""
+        loop.records.write(
+            loop.step,
+            elapsed_s=round(loop.elapsed_s, 2),
+            mse=float(self._error(self.images[:: max(1, len(self.images) // _MOST_CHECKED)])),
+            **{name: float(value) for name, value in self._held_out_error().items()},
+            active_units=int((means.var(0) > _ACTIVE_VARIANCE).sum()),
+            spread=self._draw(loop.step, density),
+        )
+        loop.records.close()
 
     @property
     def _averaged(self) -> VAE:
-        assert isinstance(self.average.network, VAE)
-        return self.average.network
+        return cast("VAE", self.average.network)
+
+    def _set_rate(self, fraction: float) -> None:
+        """Set the learning rate: 3 % linear warm-up, then a cosine to 2 % of the peak."""
+        if fraction < _WARM_UP:
+            share = max(0.05, fraction / _WARM_UP)
+        else:
+            angle = math.pi * (fraction - _WARM_UP) / (1 - _WARM_UP)
+            share = 0.02 + 0.98 * 0.5 * (1 + math.cos(angle))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.learning_rate * share
 
     def _batch(self, step: int, rank: int) -> tuple[Tensor, Tensor]:
         """Return images (N, 3, S, S), half of them mirrored, and noise (N, Z).
@@ -173,12 +146,9 @@ class Trainer:
         critic: torch.nn.Module,
         images: Tensor,
         noise: Tensor,
-        rate: float,
     ) -> dict[str, Tensor]:
         """Take one step of the network and one of the critic; return what to log."""
         weight = self.settings.adversarial
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
         self.critic.requires_grad_(False)  # this step passes gradients through it, not to it
         with self.precision.autocast():
             made, mean, log_variance = network(images, noise)
@@ -193,11 +163,10 @@ class Trainer:
             "bits_per_dim": (nats + math.log(127.5)) / math.log(2),  # of 8-bit values
             "mse": error,
             "kl_nats": divergence,
-            "fooled": fooled,
         }
-        return (
-            {**logged, "critic_loss": self._critic_step(critic, images, made)} if weight else logged
-        )
+        if weight:
+            logged |= {"fooled": fooled, "critic_loss": self._critic_step(critic, images, made)}
+        return logged
 
     def _critic_step(self, critic: torch.nn.Module, images: Tensor, made: Tensor) -> Tensor:
         self.critic.requires_grad_(True)
@@ -207,46 +176,41 @@ class Trainer:
         self.precision.step(loss, self.critic_optimizer)
         return loss
 
-    @torch.no_grad()
-    def _held_out_mse(self) -> Tensor:
-        """Return the squared error (values -1..1) on photographs that are not trained on."""
-        images = self.precision.images(to_tensor(self.held_out))
-        network = self._averaged
-        return mse_loss(network.decode(network.encode(images)[0]), images)
+    def _held_out_error(self) -> dict[str, Tensor]:
+        """Return the error on photographs that are not trained on; nothing where there are none."""
+        return {"held_out_mse": self._error(self.held_out)} if len(self.held_out) else {}
 
     @torch.no_grad()
-    def _fit_density(self, components: int, most: int) -> tuple[LatentDensity, int]:
-        """Fit the density to the images as they are; also count the active latent units."""
-        every = max(1, len(self.images) // most)
-        images = self.images[::every][:most]
-        means = torch.cat(
-            [
-                self._averaged.encode(self.precision.images(to_tensor(part)))[0].cpu()
-                for part in np.array_split(images, math.ceil(len(images) / _ENCODE_BATCH))
-            ]
-        )
-        active = int((means.var(0) > _ACTIVE_VARIANCE).sum())
-        return fit_density(means, components, self.context.seed), active
+    def _error(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """Return the squared error (values -1..1) of reconstructions of uint8 (N, S, S, 3)."""
+        images = self.precision.images(to_tensor(pixels))
+        return mse_loss(self._averaged.decode(self._averaged.encode(images)[0]), images)
 
     @torch.no_grad()
-    def _draw(self, step: int, density: LatentDensity) -> None:
-        """Write a contact sheet: originals (held-out ones where there are), then what we make."""
+    def _means(self, most: int) -> Tensor:
+        """Return posterior means (N, Z) of up to ``most`` images, on the host."""
+        images = self.images[:: math.ceil(len(self.images) / most)]
+        parts = [images[i : i + _ENCODE_BATCH] for i in range(0, len(images), _ENCODE_BATCH)]
+        placed = (self.precision.images(to_tensor(part)) for part in parts)
+        return torch.cat([self._averaged.encode(part)[0].cpu() for part in placed])
+
+    @torch.no_grad()
+    def _draw(self, step: int, density: LatentDensity) -> float:
+        """Write a contact sheet, of held-out originals where there are; return the spread."""
         pool = self.held_out if len(self.held_out) >= _PICTURES else self.images
         originals = pool[np.linspace(0, len(pool) - 1, _PICTURES).astype(int)]
         network, rng = self._averaged, torch.Generator().manual_seed(self.context.seed)
         images = self.precision.images(to_tensor(originals))
         uniform = torch.rand(_PICTURES, generator=rng)
-        noise = torch.randn(_PICTURES, self.network.units, generator=rng)
+        noise = torch.randn(_PICTURES, network.units, generator=rng)
         draws = density(uniform, noise, truncation=1.0, temperature=1.0)
-        rows = [
-            originals,
-            to_pixels(network.decode(network.encode(images)[0])),
-            to_pixels(network.decode(draws.to(self.precision.device))),
-        ]
+        samples = to_pixels(network.decode(draws.to(self.precision.device)))
+        rows = [originals, to_pixels(network.decode(network.encode(images)[0])), samples]
+        sheet = contact_sheet(rows, captions=["photograph", "reconstruction", "sample"])
         folder = self.context.workdir / "samples"
         folder.mkdir(parents=True, exist_ok=True)
-        sheet = contact_sheet(rows, captions=["photograph", "reconstruction", "sample"])
         (folder / f"step_{step:06d}.png").write_bytes(sheet)
+        return spread(samples, self.images)
 
 
 def evidence_bound(
@@ -255,7 +219,8 @@ def evidence_bound(
     """Return nats per pixel value, mean squared error, and nats of KL divergence per image.
 
     The decoder is a Gaussian whose variance is the batch's own squared error, which maximises the
-    likelihood, so that no weight between the two parts has to be tuned.
+    likelihood, so that no weight between the two parts has to be tuned. The variance of the two
+    opponent colours is a third of lightness': they vary less, and would else be learned last.
 
     Args:
         made: Reconstructions (N, 3, S, S).
@@ -263,10 +228,13 @@ def evidence_bound(
         mean: Posterior means (N, Z).
         log_variance: Posterior log-variances (N, Z).
     """
-    error = mse_loss(made, images)
-    likelihood = 0.5 * (torch.log(2 * math.pi * (error + 1e-6)) + 1)  # negative, nats per value
+    # orthonormal, so a density of colours is one of pixel values too
+    apart = torch.einsum("oc,nchw->nohw", made.new_tensor(_OPPONENT), made - images)
+    errors, ratios = (apart**2).mean((0, 2, 3)), made.new_tensor(_VARIANCES)  # each (3,)
+    variances = ((errors / ratios).mean() + 1e-6) * ratios
+    likelihood = 0.5 * (torch.log(2 * math.pi * variances) + 1).mean()  # negative, per value
     divergence = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(1).mean()
-    return likelihood + divergence / images[0].numel(), error, divergence
+    return likelihood + divergence / images[0].numel(), errors.mean(), divergence
 
 
 def fit_density(means: Tensor, components: int, seed: int) -> LatentDensity:
@@ -284,6 +252,21 @@ def fit_density(means: Tensor, components: int, seed: int) -> LatentDensity:
     return density
 
 
+def spread(samples: NDArray[np.uint8], images: NDArray[np.uint8]) -> float:
+    """Return how far samples lie from one another, relative to images: near 0 is collapse.
+
+    Both uint8 (N, S, S, 3); distances are root mean squares between neighbours in an even choice.
+    """
+
+    def distance(pixels: NDArray[np.uint8]) -> float:
+        rows = np.linspace(0, len(pixels) - 1, min(len(pixels), _MOST_CHECKED)).astype(int)
+        chosen = pixels[rows].astype(np.float32)
+        apart = (chosen - np.roll(chosen, len(chosen) // 2, axis=0)) ** 2
+        return float(np.sqrt(apart.mean((1, 2, 3))).mean())
+
+    return distance(samples) / max(distance(images), 1e-6)
+
+
 class Milestones:
     """Says once for each of some parts of the budget that it has been passed.
 
@@ -292,7 +275,7 @@ class Milestones:
         start: Where a resumed run stands; what lies before is not said again.
     """
 
-    def __init__(self, fractions: "tuple[float, ...] | list[float]", start: float) -> None:
+    def __init__(self, fractions: Sequence[float], start: float) -> None:
         self._left = [fraction for fraction in fractions if fraction > start]
 
     def passed(self, fraction: float) -> bool:
@@ -300,10 +283,3 @@ class Milestones:
         before = len(self._left)
         self._left = [left for left in self._left if left > fraction]
         return len(self._left) < before
-
-
-def _schedule(fraction: float) -> float:
-    """Return the share of the peak learning rate: 3 % linear warm-up, then a cosine to 2 %."""
-    if fraction < 0.03:
-        return max(0.05, fraction / 0.03)
-    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (fraction - 0.03) / 0.97))

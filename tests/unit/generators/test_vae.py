@@ -1,0 +1,378 @@
+"""The VAE: its loss, its density, its steps to the digit, and what it does with bad input."""
+
+import functools
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from provenance import ArtefactError, FitContext, Media, MediaKind, UserError
+from provenance.training import TrainingLoop, load_weights, save_weights
+from provenance_generators.vae import SPEC
+from provenance_generators.vae.data import check_batch, hold_out, to_pixels, to_tensor
+from provenance_generators.vae.generator import VAEGenerator
+from provenance_generators.vae.model import VAE, LatentDensity
+from provenance_generators.vae.train import (
+    _OPPONENT,
+    _VARIANCES,
+    Milestones,
+    evidence_bound,
+    fit_density,
+    spread,
+)
+
+OPTIONS = {"width": 8, "latents": 4, "batch": 8}
+GOLDEN = {"loss": 0.39368, "kl_nats": 1.3616, "mse": 0.13485}
+
+
+def scenes(count, size_px=32, groups=4):
+    """Smooth coloured pictures, equal on every run."""
+    rng = np.random.default_rng(5)
+    y, x = np.mgrid[0:size_px, 0:size_px] / size_px
+    items = []
+    for i in range(count):
+        tint, slope = rng.uniform(60, 190, 3), rng.uniform(-60, 60, (2, 3))
+        pixels = tint + x[..., None] * slope[0] + y[..., None] * slope[1]
+        pixels = pixels.clip(0, 255).astype(np.uint8)
+        items.append(Media(f"scene/{i}", MediaKind.IMAGE, pixels, f"group{i % groups}"))
+    return items
+
+
+def context(folder, **changes):
+    return FitContext(
+        **{"workdir": folder, "seed": 3, "max_steps": 3, "options": OPTIONS, **changes}
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("vae")
+    model = VAEGenerator()
+    model.fit(scenes(48), context(folder))
+    return model, folder
+
+
+def last_line(folder):
+    return json.loads((folder / "train" / "log.jsonl").read_text().splitlines()[-1])
+
+
+def lines(folder):
+    text = (folder / "train" / "log.jsonl").read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+# --- the loss and the density ---------------------------------------------------------------------
+
+
+def test_bound_agrees_with_torch_distributions():
+    rng = torch.Generator().manual_seed(0)
+    images, made = (torch.rand(4, 3, 8, 8, generator=rng) * 2 - 1 for _ in range(2))
+    mean, log_variance = (torch.randn(4, 6, generator=rng) for _ in range(2))
+    nats, error, divergence = evidence_bound(made, images, mean, log_variance)
+    opponent, ratios = torch.tensor(_OPPONENT), torch.tensor(_VARIANCES)[:, None, None]
+    turned, aim = (torch.einsum("oc,nchw->nohw", opponent, x) for x in (made, images))
+    scale = (((turned - aim) ** 2 / ratios).mean() * ratios).sqrt()
+    likelihood = torch.distributions.Normal(turned, scale).log_prob(aim).mean()
+    posterior = torch.distributions.Normal(mean, (0.5 * log_variance).exp())
+    kl = torch.distributions.kl_divergence(posterior, torch.distributions.Normal(0.0, 1.0))
+    assert error == pytest.approx(float(((made - images) ** 2).mean()), rel=1e-5)
+    torch.testing.assert_close(opponent @ opponent.T, torch.eye(3))  # keeps volumes, so densities
+    assert divergence == pytest.approx(float(kl.sum(1).mean()), rel=1e-5)
+    assert nats == pytest.approx(float(-likelihood + divergence / 192), abs=1e-4)
+
+
+def test_no_other_scale_of_the_variances_is_likelier():
+    rng = torch.Generator().manual_seed(0)
+    images, zeros = torch.zeros(2, 3, 4, 4), torch.zeros(2, 5)
+    made = 0.3 * torch.randn(2, 3, 4, 4, generator=rng)
+    nats, _, divergence = evidence_bound(made, images, zeros, zeros)
+    turned = torch.einsum("oc,nchw->nohw", torch.tensor(_OPPONENT), made)
+    spreads = torch.tensor(_VARIANCES).sqrt()[:, None, None]
+    nats_at = [
+        -torch.distributions.Normal(0.0, s * spreads).log_prob(turned).mean()
+        for s in torch.linspace(0.1, 1.5, 200)
+    ]
+    assert divergence == 0
+    assert nats <= min(nats_at) + 1e-5
+    assert nats == pytest.approx(float(min(nats_at)), abs=1e-3)
+
+
+def test_density_reproduces_mean_and_covariance():
+    rng = torch.Generator().manual_seed(1)
+    shape = torch.randn(6, 6, generator=rng)
+    means = torch.randn(4000, 6, generator=rng) @ shape + 2.0
+    density = fit_density(means, 1, seed=0)
+    noise, uniform = torch.randn(20000, 6, generator=rng), torch.rand(20000, generator=rng)
+    draws = density(uniform, noise, truncation=1.0, temperature=1.0)
+    torch.testing.assert_close(draws.mean(0), means.mean(0), atol=0.15, rtol=0)
+    torch.testing.assert_close(draws.T.cov(), means.T.cov(), atol=0.5, rtol=0.1)
+
+
+def test_mixture_finds_two_clusters_and_weighs_them():
+    rng = torch.Generator().manual_seed(2)
+    centres = torch.tensor([[-8.0, 0.0], [8.0, 0.0]])
+    which = (torch.rand(2000, generator=rng) < 0.25).long()
+    means = centres[which] + 0.3 * torch.randn(2000, 2, generator=rng)
+    density = fit_density(means, 2, seed=0)
+    uniform, noise = torch.rand(4000, generator=rng), torch.randn(4000, 2, generator=rng)
+    draws = density(uniform, noise, truncation=1.0, temperature=1.0)
+    assert float((draws[:, 0] > 0).float().mean()) == pytest.approx(0.25, abs=0.03)
+    assert float(draws[:, 0].abs().min()) > 5  # nothing between the clusters
+
+
+def test_few_data_make_one_component():
+    assert len(fit_density(torch.randn(10, 8), 4, seed=0).weight) == 1
+
+
+def test_truncation_pulls_to_the_mean_and_temperature_to_the_components():
+    density = LatentDensity(components=2, units=3)
+    density.mean.copy_(torch.tensor([[-4.0] * 3, [4.0] * 3]))
+    uniform, noise = torch.tensor([0.2, 0.8]), torch.ones(2, 3)
+    cold = density(uniform, noise, truncation=1.0, temperature=0.0)
+    torch.testing.assert_close(cold, density.mean)
+    assert density(uniform, noise, truncation=0.0, temperature=1.0).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("size_px", SPEC.sizes_px)
+def test_network_shapes(size_px):
+    network = VAE(size_px=size_px, width=8, latents=4)
+    images = torch.zeros(2, 3, size_px, size_px)
+    made, mean, log_variance = network(images, torch.zeros(2, network.units))
+    assert network.units == 4 * (size_px // 8) ** 2
+    assert made.shape == images.shape
+    assert mean.shape == log_variance.shape == (2, network.units)
+
+
+# --- training -------------------------------------------------------------------------------------
+
+
+def test_golden_losses(trained):
+    """Three steps with a fixed seed; a change here changes every model trained from now on."""
+    _, folder = trained
+    first, last = lines(folder)[0], last_line(folder)
+    assert first["loss"] == pytest.approx(GOLDEN["loss"], rel=2e-3)
+    assert first["kl_nats"] == pytest.approx(GOLDEN["kl_nats"], rel=2e-2)
+    assert first["bits_per_dim"] == pytest.approx(
+        (first["loss"] + math.log(127.5)) / math.log(2), rel=1e-5
+    )
+    assert last["mse"] == pytest.approx(GOLDEN["mse"], rel=2e-3)
+
+
+def test_last_log_line_describes_the_model(trained):
+    last = last_line(trained[1])
+    assert last["step"] == 3
+    assert 0 <= last["active_units"] <= 4 * 16
+    assert last["spread"] >= 0
+    assert "held_out_mse" not in last  # a quarter of the items is more than may be held out
+
+
+def test_training_learns_the_scenes(tmp_path):
+    source = scenes(64)
+    model = VAEGenerator()
+    model.fit(source, context(tmp_path, max_steps=300))
+    images = np.stack([item.data for item in source])
+    made = model.reconstruct(images)
+    error = ((made.astype(float) - images) ** 2).mean()
+    shuffled = ((made.astype(float) - np.roll(images, 1, 0)) ** 2).mean()
+    assert error < 0.35 * shuffled  # each follows its own scene, not the average of all
+    assert last_line(tmp_path)["spread"] > 0.2
+
+
+def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path, monkeypatch):
+    eager = functools.partial(TrainingLoop, checkpoint_every_s=0.0, log_every_s=0.0)
+    monkeypatch.setattr("provenance_generators.vae.train.TrainingLoop", eager)
+    source = scenes(16)
+    whole, halved = VAEGenerator(), VAEGenerator()
+    whole.fit(source, context(tmp_path / "whole", max_steps=4))
+    with pytest.raises(KilledError):
+        VAEGenerator().fit(source, context(tmp_path / "halved", max_steps=4, progress=kill_at_3))
+    halved.fit(source, context(tmp_path / "halved", max_steps=4, resume=True))
+    np.testing.assert_array_equal(whole.sample(4, seed=1), halved.sample(4, seed=1))
+
+
+class KilledError(Exception):
+    pass
+
+
+def kill_at_3(fraction, message):
+    if "step 3 " in message:
+        raise KilledError
+
+
+def test_contact_sheets_are_drawn_on_the_way_and_at_the_end(tmp_path):
+    from provenance.media import decode_image
+
+    VAEGenerator().fit(scenes(24), context(tmp_path, max_steps=5))
+    sheets = sorted((tmp_path / "samples").glob("step_*.png"))
+    assert sheets[-1].name == "step_000005.png"
+    assert len(sheets) > 1
+    assert decode_image(sheets[-1].read_bytes()).shape[0] > 3 * 64
+
+
+def test_training_leaves_its_source_alone(tmp_path):
+    source = scenes(12)
+    before = [item.data.copy() for item in source]
+    VAEGenerator().fit(source, context(tmp_path, max_steps=1))
+    assert all((a == item.data).all() for a, item in zip(before, source, strict=True))
+
+
+def test_adversarial_term_can_be_left_out(tmp_path):
+    options = {**OPTIONS, "adversarial": 0}
+    VAEGenerator().fit(scenes(12), context(tmp_path, max_steps=2, options=options))
+    assert "critic_loss" not in lines(tmp_path)[0]
+
+
+# --- sampling -------------------------------------------------------------------------------------
+
+
+def test_items_depend_on_their_own_seed_alone(trained):
+    model, _ = trained
+    many = model.sample(35, seed=10)
+    np.testing.assert_array_equal(many[3], model.sample(1, seed=13)[0])
+    np.testing.assert_array_equal(many[33], model.sample(2, seed=42)[1])
+    assert not (many[0] == many[1]).all()
+
+
+def test_global_random_state_is_left_alone(trained):
+    model, _ = trained
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    model.sample(2, seed=1)
+    model.reconstruct(np.zeros((1, 32, 32, 3), np.uint8))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_interpolation_ends_at_the_samples(trained):
+    model, _ = trained
+    steps = model.interpolate(4, 9, 5)
+    assert steps.shape == (5, 32, 32, 3)
+    np.testing.assert_array_equal(steps[0], model.sample(1, seed=4)[0])
+    np.testing.assert_array_equal(steps[-1], model.sample(1, seed=9)[0])
+    with pytest.raises(UserError, match="at least 2"):
+        model.interpolate(4, 9, 1)
+
+
+def test_truncation_zero_is_one_image_and_nothing_asked_is_nothing(trained):
+    model, _ = trained
+    typical = model.sample(3, seed=0, truncation=0.0)
+    assert (typical[0] == typical[1]).all()
+    assert model.sample(0, seed=0).shape == (0, 32, 32, 3)
+    assert model.reconstruct([]).shape == (0, 32, 32, 3)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"label": "cat"}, {"truncation": 1.5}, {"truncation": math.nan}, {"temperature": -1}]
+)
+def test_bad_arguments_are_the_users_to_mend(trained, wrong):
+    with pytest.raises(UserError):
+        trained[0].sample(1, seed=0, **wrong)
+
+
+def test_save_and_load_give_the_same_pixels(trained, tmp_path):
+    model, _ = trained
+    model.save(tmp_path)
+    other = VAEGenerator()
+    other.load(tmp_path, "cpu")
+    images = np.stack([item.data for item in scenes(5)])
+    np.testing.assert_array_equal(model.sample(3, seed=2), other.sample(3, seed=2))
+    np.testing.assert_array_equal(model.reconstruct(images), other.reconstruct(images))
+
+
+def break_missing(arrays, config):
+    arrays.pop(sorted(arrays)[0])
+
+
+def break_extra(arrays, config):
+    arrays["network.surplus"] = np.zeros(3, np.float32)
+
+
+def break_shape(arrays, config):
+    arrays["density.mean"] = arrays["density.mean"][:, :-1]
+
+
+def break_family(arrays, config):
+    config["family"] = "gan"
+
+
+def break_config(arrays, config):
+    del config["latents"]
+
+
+def break_type(arrays, config):
+    config["width"] = "wide"
+
+
+@pytest.mark.parametrize(
+    "damage", [break_missing, break_extra, break_shape, break_family, break_config, break_type]
+)
+def test_load_is_strict(trained, tmp_path, damage):
+    trained[0].save(tmp_path)
+    arrays, config = load_weights(tmp_path)
+    damage(arrays, config)
+    save_weights(tmp_path, arrays, config)
+    with pytest.raises(ArtefactError):
+        VAEGenerator().load(tmp_path, "cpu")
+
+
+# --- input ----------------------------------------------------------------------------------------
+
+
+def test_untrained_says_so(tmp_path):
+    model = VAEGenerator()
+    with pytest.raises(UserError, match="learned nothing"):
+        model.sample(1, seed=0)
+    with pytest.raises(UserError, match="learned nothing"):
+        model.save(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "words"),
+    [
+        (scenes(1), {}, "at least 2"),
+        (scenes(4, size_px=40), {}, "32 x 32 or 64 x 64"),
+        (scenes(2) + scenes(2, size_px=64), {}, "must all be"),
+        ([Media(str(i), MediaKind.TEXT, "words", "a") for i in range(3)], {}, "images only"),
+        (scenes(4), {"widht": 8}, "no setting 'widht'"),
+        (scenes(4), {"width": 12}, "multiple of 8"),
+    ],
+)
+def test_fit_refuses_what_it_cannot_learn(tmp_path, source, options, words):
+    with pytest.raises(UserError, match=words):
+        VAEGenerator().fit(source, context(tmp_path, options=options))
+
+
+def test_batches_are_checked():
+    with pytest.raises(UserError, match="8-bit"):
+        check_batch(np.zeros((2, 32, 32, 3)), [32])
+    with pytest.raises(UserError, match="RGB"):
+        check_batch(np.zeros((2, 32, 32), np.uint8), [32])
+
+
+def test_pixels_survive_the_way_to_tensors_and_back():
+    pixels = np.arange(256, dtype=np.uint8).repeat(12).reshape(1, 32, 32, 3)
+    np.testing.assert_array_equal(to_pixels(to_tensor(pixels)), pixels)
+
+
+def test_whole_groups_are_held_out_and_few_items():
+    items = [
+        Media(f"{g}/{i}", MediaKind.IMAGE, None, g)
+        for g, size in {"a": 40, "b": 30, "c": 25, "d": 6}.items()
+        for i in range(size)
+    ]
+    held = hold_out(items)
+    assert {item.group for item, out in zip(items, held, strict=True) if out} == {"d"}
+    assert not hold_out(items[:95]).any()  # three groups: none can be spared
+
+
+def test_milestones_speak_once_and_not_again_after_a_resumption():
+    milestones = Milestones([0.25, 0.5], 0.3)
+    assert [milestones.passed(f) for f in (0.4, 0.5, 0.6)] == [False, True, False]
+
+
+def test_spread_sees_collapse():
+    varied = np.stack([item.data for item in scenes(12)])
+    assert spread(varied, varied) == pytest.approx(1.0)
+    assert spread(varied[:1].repeat(12, 0), varied) == 0
