@@ -70,6 +70,7 @@ def _contents() -> dict[str, tuple[bytes, str]]:
         "exif-rotated.jpg": (_rotated(picture), ""),
         "animated.gif": (_animated(picture, "GIF"), ""),
         "animated.webp": (_animated(picture, "WEBP"), ""),
+        "animation-that-ends-opencv.png": (_deadly_animation(picture), ""),
         "declares-60000-x-60000.png": (_declared_png(60_000), "60000 x 60000"),
         "declares-65535-x-65535.gif": (_declared_gif(65_535), "65535 x 65535"),
         "declares-16384-x-16384.webp": (_declared_webp(16_384), "16384 x 16384"),
@@ -133,6 +134,12 @@ def _with_thumbnail(picture: "Image", *, cut: bool) -> bytes:
 def _animated(picture: "Image", form: str) -> bytes:
     frames = [picture.rotate(angle) for angle in (90, 180)]
     return _saved(picture, form, save_all=True, append_images=frames, duration=80)
+
+
+def _deadly_animation(picture: "Image") -> bytes:
+    """Return an animated PNG, damaged so that OpenCV 5.0.0 ends with a segmentation fault."""
+    animation = _animated(picture.resize((8, 8)), "PNG")
+    return animation.replace(b"fcTL", b"fcSL", 1).replace(b"fdAT", b"fd\xffT")
 
 
 def _sixteen_bit_png() -> bytes:

@@ -138,6 +138,12 @@ def test_only_the_pixels_of_a_png_reach_the_decoder(forms):
     assert np.array_equal(decode_image(bare), decode_image(forms["animated.png"]))
 
 
+def test_damaged_animation_chunks_never_reach_opencv(forms):
+    """OpenCV 5.0.0 ends with a segmentation fault on this file when it is given all of it."""
+    damaged = forms["animated.png"].replace(b"fcTL", b"fcSL", 1).replace(b"fdAT", b"fd\xffT")
+    assert np.array_equal(decode_image(damaged), decode_image(forms["animated.png"]))
+
+
 HUGE = {
     "png": png_of(60_000, 60_000, zlib.compress(bytes(1 << 20))),
     "jpeg": b"\xff\xd8\xff\xc0\0\x11\x08\xff\xff\xff\xff\x03" + bytes(9)
