@@ -26,7 +26,7 @@ def save_weights(folder: Path, arrays: Mapping[str, Any], config: Mapping[str, A
     import numpy as np
     from safetensors.numpy import save
 
-    plain = {name: np.ascontiguousarray(_to_numpy(array)) for name, array in arrays.items()}
+    plain = {name: np.asarray(_to_numpy(array), order="C") for name, array in arrays.items()}
     write_atomic(folder / WEIGHTS_FILE, save(plain, metadata={"config": json.dumps(config)}))
 
 
