@@ -15,7 +15,7 @@ import fake_distribution
 import psutil
 import pytest
 
-from provenance.testing.oddities import odd_media
+from provenance.testing import odd_media
 
 MOST_BYTES = 1_500_000_000
 COMMAND = (sys.executable, "-m", "provenance")
