@@ -30,7 +30,7 @@ _COLUMNS = {
     "tpr_at_5pct_fpr": "TPR@5%",
     "ece": "ECE",
 }
-_GROUPS = {"all": "all", "generator": "generator", "step": "step", "held-out": "held out"}
+_GROUPS = {"all": "all", "generator": "generator", "step": "step", "held-out": "not seen:"}
 
 
 @click.command("train-detector")
@@ -207,7 +207,7 @@ def _print_tables(results: Sequence["TrainingResult"]) -> None:
         if result.report is None:
             continue
         title = f"{result.name} {result.report['version']} -> {result.folder}"
-        columns = ("tested on", "real", "synth.", *_COLUMNS.values())
+        columns = ("tested on", "real\nsynth.", *_COLUMNS.values())
         rows = [line for row in result.report["rows"] for line in _lines(row)]
         table = output.table(columns, rows, title=title)
         for column in table.columns[1:]:
@@ -216,16 +216,16 @@ def _print_tables(results: Sequence["TrainingResult"]) -> None:
         console.print(table)
     if any(result.report for result in results):
         output.say(
-            "Below each value: 95 % bootstrap interval. Held out: the generator was left out of "
-            "training. Balanced accuracy: at the level calibrated for 5 % false positives."
+            "Below each value: 95 % bootstrap interval. Not seen: a detector trained without this "
+            "generator. Balanced accuracy: at the level calibrated for 5 % false positives."
         )
 
 
 def _lines(row: Mapping[str, Any]) -> Iterator[list[str]]:
-    """Yield a line of values, and below it a line of the name and of the intervals."""
+    """Yield two lines: group, real items and values; name, synthetic items and intervals."""
     found = [row["metrics"][key] for key in _COLUMNS]
-    yield [_GROUPS[row["group"]], str(row["real"]), str(row["synthetic"]), *map(_value, found)]
-    yield [f"  {row['name']}", "", "", *map(_interval, found)]
+    yield [_GROUPS[row["group"]], str(row["real"]), *map(_value, found)]
+    yield [row["name"], str(row["synthetic"]), *map(_interval, found)]
 
 
 def _value(estimate: Mapping[str, float | None]) -> str:

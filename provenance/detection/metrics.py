@@ -64,6 +64,8 @@ def summarise(
         seed: Of the resampling.
         replicates: How many resamples.
     """
+    if len(logits) == 0:
+        return dict.fromkeys(METRICS, Estimate(None, None, None))
     sample = _Sample(
         np.asarray(logits, np.float64), synthetic, calibration.probability(logits), threshold_logit
     )
@@ -132,8 +134,8 @@ class _Sample:
         false_rate = of_real @ self._flagged / negatives
         return {
             "auroc": _auroc(hits, alarms, positives, negatives),
-            "average_precision": _average_precision(hits, alarms, positives)
-            + 0 * negatives,  # undefined without reals, as the others
+            # 0 * nan: undefined without reals, as the others
+            "average_precision": _average_precision(hits, alarms, positives) + 0 * negatives,
             "balanced_accuracy": (true_rate + 1 - false_rate) / 2,
             "tpr_at_1pct_fpr": _hits_at(hits, alarms, 0.01 * negatives) / positives,
             "tpr_at_5pct_fpr": _hits_at(hits, alarms, 0.05 * negatives) / positives,

@@ -15,8 +15,8 @@ SPEC = DetectorSpec(
         "pretrained": False,
         "weights": None,
         "residual": True,
-        "batch_size": 64,
-        "learning_rate": 2e-3,
+        "batch_size": 32,
+        "learning_rate": 1e-3,
     },
 )
 

@@ -28,7 +28,7 @@ class NetworkConfig:
         backbone: Name in timm.
         size_px: Side of the windows.
         residual: Whether the high-pass residual of each colour is given beside it.
-        dense: Whether the backbone's first layers keep the full resolution.
+        dense: Whether the backbone's first convolution keeps the resolution.
         mean: Of each colour, subtracted; 0..1.
         std: Of each colour, divided by; 0..1.
     """
@@ -124,7 +124,7 @@ def _backbone(name: str, residual: bool, size_px: int, settings: Mapping[str, An
 
 
 def _keep_resolution(backbone: nn.Module) -> None:
-    """Halve the stride of the first convolution, and take out a pooling right behind the stem.
+    """Halve the stride of the first convolution.
 
     Backbones for 224 px shrink a 32 px window to one place, and first of all where the traces of
     up-sampling are: between neighbouring pixels. Gragnaniello et al., "Are GAN generated images
@@ -133,8 +133,6 @@ def _keep_resolution(backbone: nn.Module) -> None:
     first = next((m for m in backbone.modules() if isinstance(m, nn.Conv2d)), None)
     if first is not None and first.kernel_size[0] < _PATCH_PX:
         first.stride = (max(1, first.stride[0] // 2), max(1, first.stride[1] // 2))
-    if isinstance(getattr(backbone, "maxpool", None), nn.MaxPool2d):
-        backbone.maxpool = nn.Identity()
 
 
 def _remedy(name: str, pretrained: bool, error: Exception) -> str:
