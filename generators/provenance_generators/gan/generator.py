@@ -1,0 +1,174 @@
+"""The generator that the host uses: learn, keep, sample, interpolate."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from provenance import ArtefactError, FitContext, Media, UserError
+from provenance.training import load_weights, save_weights
+from provenance_generators.gan import SPEC
+from provenance_generators.gan.data import stack, to_pixels
+from provenance_generators.gan.model import LATENT_SIZE, Generator
+from provenance_generators.gan.settings import Settings
+from provenance_generators.gan.train import Trainer
+
+_BATCH = 16
+"""Images computed together. Always so many, the last batch filled up: kernels chosen by batch size
+would otherwise make an image depend, in its last bit, on how many were asked for."""
+_MOST_WIDTH = 256  # a damaged file must not make us allocate without bounds
+
+
+class GANGenerator:
+    """A GAN. Images travel as uint8 (N, S, S, 3), sRGB, 0..255."""
+
+    def __init__(self) -> None:
+        self._network: Generator | None = None
+        self._config: dict[str, Any] = {}
+        self._device = "cpu"
+
+    # -- learning ----------------------------------------------------------------------------------
+
+    def fit(self, source: Sequence[Media], context: FitContext) -> None:
+        """Learn from square images of one size; goes on from a checkpoint where asked to.
+
+        Raises:
+            UserError: The images, or a setting in ``context.options``, do not suit.
+        """
+        images = stack(source, SPEC.sizes_px)
+        settings = Settings.build(SPEC.options, context.options)
+        self._network = Trainer(images, settings, context).run()
+        self._config = {"size_px": images.shape[1], "width": settings.width}
+        self._device = context.device
+
+    def save(self, folder: Path) -> None:
+        """Write ``folder/model.safetensors``: the averaged generator, without its critic.
+
+        Raises:
+            UserError: Nothing has been learned yet.
+        """
+        config = {"family": SPEC.family, "version": SPEC.version, **self._config}
+        save_weights(folder, self._learned().state_dict(), config)
+
+    def load(self, folder: Path, device: str) -> None:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            ArtefactError: The file is damaged, of another family, or not exactly this network's.
+        """
+        arrays, config = load_weights(folder)
+        if config.get("family") != SPEC.family:
+            raise ArtefactError(f"{folder} holds a {config.get('family')!r} model, not a gan.")
+        try:
+            network = _rebuild(config, arrays)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ArtefactError(f"{folder} does not fit gan: {error}. Train it anew.") from error
+        self._network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._config = {name: config[name] for name in ("size_px", "width")}
+        self._device = device
+
+    # -- making ------------------------------------------------------------------------------------
+
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int,
+        label: str | None = None,
+        truncation: float = 1.0,
+        temperature: float = 1.0,
+    ) -> NDArray[np.uint8]:
+        """Make ``n`` images; image i depends on ``seed + i`` alone.
+
+        Args:
+            n: How many.
+            seed: Of the first image.
+            label: Must be None: this generator knows no classes.
+            truncation: 0..1; scales latents towards their mean, zero: typical, less varied images.
+            temperature: At least 0; scales latents, too, and may exceed 1.
+
+        Raises:
+            UserError: A label, an argument out of range, or nothing learned yet.
+        """
+        _check_arguments(n, label, truncation, temperature)
+        return self._render(_latents(n, seed) * (truncation * temperature))
+
+    def interpolate(self, seed_a: int, seed_b: int, steps: int) -> NDArray[np.uint8]:
+        """Return ``steps`` images on the way from the sample of ``seed_a`` to that of ``seed_b``.
+
+        The way is the great circle between the two latents, since a straight line would leave the
+        shell on which Gaussian vectors of this size lie.
+
+        Raises:
+            UserError: Fewer than two steps, or nothing learned yet.
+        """
+        if steps < 2:
+            raise UserError(f"An interpolation has at least 2 steps, not {steps}.")
+        a, b = _latents(1, seed_a), _latents(1, seed_b)  # (1, Z)
+        angle = torch.arccos(torch.cosine_similarity(a, b).clamp(-1, 1))  # (1,)
+        share = torch.linspace(0, 1, steps)[:, None]  # (steps, 1)
+        if float(angle.sin()) < 1e-4:  # one direction only: there is no circle to follow
+            return self._render(torch.lerp(a, b, share))
+        way = (torch.sin((1 - share) * angle) * a + torch.sin(share * angle) * b) / angle.sin()
+        way[0], way[-1] = a[0], b[0]  # exactly the two samples, whatever sines round to
+        return self._render(way)
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    @torch.inference_mode()
+    def _render(self, latents: Tensor) -> NDArray[np.uint8]:
+        """Return images uint8 (N, S, S, 3) for latents (N, Z)."""
+        network, size_px = self._learned(), self._config["size_px"]
+        images = np.empty((len(latents), size_px, size_px, 3), np.uint8)
+        for start in range(0, len(latents), _BATCH):
+            part = latents[start : start + _BATCH]
+            filled = torch.zeros(_BATCH, LATENT_SIZE)
+            filled[: len(part)] = part
+            made = to_pixels(network(filled.to(self._device)))
+            images[start : start + len(part)] = made[: len(part)]
+        return images
+
+    def _learned(self) -> Generator:
+        if self._network is None:
+            raise UserError("This gan has learned nothing yet. Call fit or load first.")
+        return self._network
+
+
+def _rebuild(config: dict[str, Any], arrays: dict[str, Any]) -> Generator:
+    """Return the generator of a file, every tensor of it used and none missing."""
+    size_px, width = config["size_px"], config["width"]
+    if size_px not in SPEC.sizes_px or not isinstance(width, int) or not 0 < width <= _MOST_WIDTH:
+        raise ValueError(f"it declares {size_px!r} px and width {width!r}")
+    with torch.device("meta"):  # no weights are drawn, and so no random state is touched
+        network = Generator(size_px, width=width)
+    expected = network.state_dict()
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    for name in expected.keys() & tensors.keys():
+        if expected[name].dtype != tensors[name].dtype:
+            raise ValueError(f"{name} is {tensors[name].dtype}, not {expected[name].dtype}")
+    network.load_state_dict(tensors, strict=True, assign=True)
+    return network.eval().requires_grad_(False)
+
+
+def _latents(n: int, seed: int) -> Tensor:
+    """Return latents (N, Z); row i comes from a random stream of its own, seeded ``seed + i``."""
+    rows = [
+        torch.randn(LATENT_SIZE, generator=torch.Generator().manual_seed(seed + i))
+        for i in range(n)
+    ]
+    return torch.stack(rows) if rows else torch.empty(0, LATENT_SIZE)
+
+
+def _check_arguments(n: int, label: str | None, truncation: float, temperature: float) -> None:
+    if n < 0:
+        raise UserError(f"Cannot make {n} images.")
+    if label is not None:
+        raise UserError(f"gan knows no classes, so no {label!r}. Leave the label out.")
+    if not 0 <= truncation <= 1:
+        raise UserError(f"Truncation lies between 0 and 1, not at {truncation}.")
+    if not 0 <= temperature < float("inf"):
+        raise UserError(f"Temperature is at least 0, not {temperature}.")
