@@ -1,7 +1,7 @@
 """Writes the media files: real ones, and what each generator makes of them and on its own.
 
-A file is written whole, signature included, under a temporary name and then renamed. So a file that
-exists is complete, and a resumed run makes what is missing.
+Files are written whole, signature included, under temporary names, and renamed a batch at a time.
+So a file that exists is complete, and a resumed run makes what is missing.
 """
 
 import logging
@@ -21,14 +21,14 @@ from provenance.corpora.plan import (
     PlannedGenerator,
 )
 from provenance.corpora.sources import read_card
+from provenance.corpora.writing import write_together
 from provenance.errors import PluginError
-from provenance.files import write_atomic
 from provenance.media import decode
 from provenance.plugins import registry
 from provenance.types import Media, Step
 
 if TYPE_CHECKING:
-    from provenance.credentials import Signer
+    from provenance.credentials import GenerationClaim, Signer
 
 _LOG = logging.getLogger(__name__)
 Progress = Callable[[float, str], None]
@@ -43,11 +43,16 @@ def write_real(plan: Plan, pool: Sequence[Media], out: Path, progress: Progress)
         out: The corpus.
         progress: Called with a fraction and a message.
     """
-    for item, media in zip(plan.items, pool, strict=False):
-        path = out / plan.file_name(Step.REAL, item.number)
-        if not path.exists():
-            write_atomic(path, encoding.encode(plan.kind, media.data))
-        progress((item.number + 1) / len(plan.items), f"{item.number + 1} files")
+    pairs = list(zip(plan.items, pool, strict=False))
+    for start in range(0, len(pairs), BATCH_ITEMS):
+        missing = {
+            path: encoding.encode(plan.kind, media.data)
+            for item, media in pairs[start : start + BATCH_ITEMS]
+            if not (path := out / plan.file_name(Step.REAL, item.number)).exists()
+        }
+        write_together(missing)
+        done = min(start + BATCH_ITEMS, len(pairs))
+        progress(done / len(pairs), f"{done} files")
 
 
 def make_files(
@@ -105,8 +110,9 @@ class _Maker:
             missing = [n for n in batch.numbers if not self._path(batch.step, n).exists()]
             if missing:
                 made = self._make(batch)
-                for number in missing:
-                    self._write(batch, number, made[number - batch.numbers[0]])
+                write_together(
+                    {self._path(batch.step, n): self._file(batch, n, made) for n in missing}
+                )
 
     def _path(self, step: Step, number: int) -> Path:
         return self._out / self._plan.file_name(step, number, self._generator.name)
@@ -144,18 +150,21 @@ class _Maker:
         paths = [self._out / self._plan.file_name(Step.REAL, number) for number in numbers]
         return encoding.stack(self._plan.kind, [decode(path)[1] for path in paths])
 
-    def _write(self, batch: Batch, number: int, data: Any) -> None:
-        path = self._path(batch.step, number)
-        encoded = encoding.encode(self._plan.kind, data)
-        write_atomic(path, self._signed(encoded, batch, number, path.name))
-
-    def _signed(self, data: bytes, batch: Batch, number: int, title: str) -> bytes:
+    def _file(self, batch: Batch, number: int, made: Any) -> bytes:
+        """Return the whole file of one item of a batch."""
+        encoded = encoding.encode(self._plan.kind, made[number - batch.numbers[0]])
         if self._signer is None:
-            return data
-        from provenance.credentials import GenerationClaim, generation_manifest, sign_bytes
+            return encoded
+        from provenance.credentials import generation_manifest, sign_bytes
 
-        claim = GenerationClaim(
-            title=title,
+        manifest = generation_manifest(self._claim(batch, number))
+        return sign_bytes(encoded, encoding.media_type(self._plan.kind), manifest, self._signer)
+
+    def _claim(self, batch: Batch, number: int) -> "GenerationClaim":
+        from provenance.credentials import GenerationClaim
+
+        return GenerationClaim(
+            title=self._path(batch.step, number).name,
             generator=self._generator.plugin,
             generator_version=self._generator.version,
             family=self._generator.family,
@@ -165,5 +174,3 @@ class _Maker:
             step=str(batch.step),
             parent=None if batch.step is Step.SAMPLE else self._plan.items[number].id,
         )
-        media_type = encoding.media_type(self._plan.kind)
-        return sign_bytes(data, media_type, generation_manifest(claim), self._signer)

@@ -11,6 +11,7 @@ from provenance.media import contact_sheet, decode
 from provenance.types import MediaKind, Split, Step
 
 _COLUMNS = 14
+_MORE_ROWS = 2
 _SIDE_PX = 96  # of a picture on the sheet, about
 
 
@@ -22,10 +23,14 @@ def write_sheet(plan: Plan, generator: PlannedGenerator, out: Path) -> Path | No
     """
     if plan.kind is not MediaKind.IMAGE:
         return None
-    numbers = [item.number for item in plan.items if item.split is Split.TEST][:_COLUMNS]
-    rows = [_row(plan, None, Step.REAL, numbers, out)]
-    rows += [_row(plan, generator.name, step, numbers, out) for step in generator.steps]
+    numbers = [item.number for item in plan.items if item.split is Split.TEST]
+    first, *more = [numbers[i : i + _COLUMNS] for i in range(0, len(numbers), _COLUMNS)]
+    rows = [_row(plan, None, Step.REAL, first, out)]
+    rows += [_row(plan, generator.name, step, first, out) for step in generator.steps]
+    # samples have no original above them; several rows show whether they differ
+    rows += [_row(plan, generator.name, Step.SAMPLE, row, out) for row in more[:_MORE_ROWS]]
     captions = ["original", *map(str, generator.steps)]
+    captions += [str(Step.SAMPLE)] * (len(rows) - len(captions))
     path = out / "sheets" / f"{generator.name}.png"
     scale = max(1, _SIDE_PX // plan.request.size_px)
     write_atomic(path, contact_sheet(rows, captions=captions, scale=scale))

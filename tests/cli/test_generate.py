@@ -176,7 +176,7 @@ def test_a_run_killed_again_and_again_leaves_a_whole_corpus(environment, tmp_pat
         )
         wait_until(lambda n=number, p=process: reached(out, n) or p.poll() is not None)
         time.sleep(chance.uniform(0, 0.1))
-        os.kill(process.pid, signal.SIGKILL)
+        process.send_signal(signal.SIGKILL)  # nothing happens where it has ended
         process.wait()
     done = run(environment, out, "--resume", "--jobs", "2")
     assert done.returncode == ExitCode.OK, done.stderr
