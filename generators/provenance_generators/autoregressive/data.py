@@ -75,3 +75,18 @@ def to_pixels(images: Tensor) -> NDArray[np.uint8]:
     """Return float (N, 3, S, S), -1..1, as uint8 (N, S, S, 3); what lies outside is clipped."""
     scaled = (images.float() * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8)
     return np.ascontiguousarray(scaled.permute(0, 2, 3, 1).cpu().numpy())
+
+
+def varied(images: Tensor, rng: torch.Generator) -> Tensor:
+    """Return images (N, 3, S, S), half of them mirrored, half of them with channels exchanged.
+
+    A few photographs lack most colours. Exchanged channels teach those to encoder and decoder; what
+    is sampled is learned from the images as they are.
+    """
+    count = len(images)
+    mirrored = torch.rand(count, 1, 1, 1, generator=rng) < 0.5
+    orders = torch.rand(count, 3, generator=rng).argsort(1)  # (N, 3)
+    kept = torch.rand(count, 1, generator=rng) < 0.5
+    orders = torch.where(kept, torch.arange(3), orders)
+    images = torch.where(mirrored, images.flip(3), images)
+    return images[torch.arange(count)[:, None], orders]

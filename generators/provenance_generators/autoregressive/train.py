@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy, mse_loss, relu
 from provenance import FitContext
 from provenance.media import contact_sheet
 from provenance.training import EMA, Precision, TrainingLoop, derive_seed, seed_everything
-from provenance_generators.autoregressive.data import to_pixels, to_tensor
+from provenance_generators.autoregressive.data import to_pixels, to_tensor, varied
 from provenance_generators.autoregressive.model import Critic, Prior, Tokenizer
 from provenance_generators.autoregressive.settings import Settings
 
@@ -113,16 +113,14 @@ class TokenizerTrainer:
         return cast("Tokenizer", self.average.network)
 
     def _batch(self, step: int, rank: int) -> Tensor:
-        """Return images (N, 3, S, S), half of them mirrored.
+        """Return varied images (N, 3, S, S).
 
         They depend on seed, rank and step alone, so that a resumed run sees what it would have.
         """
         rng = _rng(self.context, "tokenizer", rank, step)
         count = self.settings.batch
         chosen = torch.randint(len(self.images), (count,), generator=rng).numpy()
-        images = to_tensor(self.images[chosen])
-        mirrored = torch.rand(count, 1, 1, 1, generator=rng) < 0.5
-        return self.precision.images(torch.where(mirrored, images.flip(3), images))
+        return self.precision.images(varied(to_tensor(self.images[chosen]), rng))
 
     def _step(
         self, network: torch.nn.Module, critic: torch.nn.Module, images: Tensor

@@ -17,7 +17,7 @@ SPEC = GeneratorSpec(
         "width": 24,
         "latents": 16,
         "components": 4,
-        "adversarial": 0.01,
+        "adversarial": 0.015,
         "batch": 16,
         "learning_rate": 2e-3,
     },

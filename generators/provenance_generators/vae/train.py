@@ -19,7 +19,7 @@ from torch.nn.functional import mse_loss, relu
 from provenance import FitContext
 from provenance.media import contact_sheet
 from provenance.training import EMA, Precision, TrainingLoop, derive_seed, seed_everything
-from provenance_generators.vae.data import to_pixels, to_tensor
+from provenance_generators.vae.data import to_pixels, to_tensor, varied
 from provenance_generators.vae.model import VAE, Critic, LatentDensity
 from provenance_generators.vae.settings import Settings
 
@@ -127,16 +127,14 @@ class Trainer:
             group["lr"] = self.settings.learning_rate * share
 
     def _batch(self, step: int, rank: int) -> tuple[Tensor, Tensor]:
-        """Return images (N, 3, S, S), half of them mirrored, and noise (N, Z).
+        """Return varied images (N, 3, S, S) and noise (N, Z).
 
         Both depend on seed, rank and step alone, so that a resumed run sees what it would have.
         """
         rng = torch.Generator().manual_seed(derive_seed(self.context.seed, "vae", rank, step))
         count = self.settings.batch
         chosen = torch.randint(len(self.images), (count,), generator=rng).numpy()
-        images = to_tensor(self.images[chosen])
-        mirrored = torch.rand(count, 1, 1, 1, generator=rng) < 0.5
-        images = torch.where(mirrored, images.flip(3), images)
+        images = varied(to_tensor(self.images[chosen]), rng)
         noise = torch.randn(count, self.network.units, generator=rng)
         return self.precision.images(images), noise.to(self.precision.device)
 
