@@ -17,6 +17,7 @@ from provenance.errors import ExitCode, ProvenanceError, UserError, did_you_mean
 
 SETTINGS_FILE = "provenance.toml"
 _LOG = logging.getLogger("provenance")
+_SHOWN_AND_DONE = {"-h", "--help", "--version"}
 
 # Name: one line for --help. The module is provenance.cli.<name>, imported when the command runs.
 COMMANDS: Mapping[str, str] = {
@@ -85,7 +86,8 @@ def cli(ctx: click.Context, quiet: bool, verbose: int) -> None:
 
 def main() -> None:
     """Run the command line and exit with a code of :class:`provenance.ExitCode`."""
-    output.protect_stdout()
+    if not _SHOWN_AND_DONE & set(sys.argv):  # help and version are data too, and run no command
+        output.protect_stdout()
     sys.exit(run(sys.argv[1:]))
 
 

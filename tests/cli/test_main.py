@@ -41,6 +41,14 @@ def test_help_starts_in_less_than_three_times_an_import_of_click():
     assert statistics.median(ours / clicks for ours, clicks in pairs) < 3
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["plugins", "-h"], ["--version"]])
+def test_help_goes_to_stdout(arguments):
+    command = [sys.executable, "-m", "provenance", *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stdout.strip()
+    assert result.stderr == ""
+
+
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_has_help(name):
     result = CliRunner().invoke(cli, [name, "--help"])
