@@ -87,6 +87,7 @@ class PlannedGenerator:
         licence: Of the plugin's code.
         steps: Rungs of the ladder that it can make.
         checkpoint: Folder of the trained artefact, or None to train one.
+        trained_on: Groups that the checkpoint has learned from.
     """
 
     name: str
@@ -96,6 +97,7 @@ class PlannedGenerator:
     licence: str
     steps: tuple[Step, ...]
     checkpoint: str | None = None
+    trained_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,9 @@ def make_plan(
     Raises:
         UserError: Too few groups.
     """
-    groups = assign_splits(Counter(m.group for m in pool[: request.count]), request.seed)
+    counts = Counter(media.group for media in pool[: request.count])
+    trained_on = {group for generator in generators for group in generator.trained_on}
+    groups = assign_splits(counts, request.seed, trained_on=trained_on)
     for media in pool[request.count :]:  # groups with no item in the corpus may only train
         groups.setdefault(media.group, Split.TRAIN)
     items = tuple(

@@ -94,7 +94,8 @@ def _from_checkpoint(folder: Path, request: Request) -> PlannedGenerator:
         raise UserError(
             f"{folder} makes images of {card.get('size_px')} px. Add --size {card.get('size_px')}."
         )
-    return _planned(_must_fit(spec, request.size_px), folder)
+    planned = _planned(_must_fit(spec, request.size_px), folder)
+    return dataclasses.replace(planned, trained_on=tuple(card.get("data", {}).get("groups", ())))
 
 
 def read_card(folder: Path) -> dict[str, Any]:

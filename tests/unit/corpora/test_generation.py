@@ -77,6 +77,16 @@ def test_same_seed_and_checkpoint_give_the_same_pixels(make, corpus_folder):
     assert not np.array_equal(once[name], other[name])
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_photographs_that_a_checkpoint_has_seen_are_never_tested_on(seed, make, corpus_folder):
+    checkpoint = corpus_folder / "generators" / "plain"
+    seen = set(json.loads((checkpoint / "card.json").read_text())["data"]["groups"])
+    folder, _ = make(checkpoints=(str(checkpoint),), sign=False, seed=seed, count=30)
+    groups = open_corpus(folder).header["groups"]
+    assert {groups[group] for group in seen} == {"train"}
+    assert set(groups.values()) == {"train", "validation", "calibration", "test"}
+
+
 def test_a_checkpoint_twice_gets_a_name_of_its_own(make, corpus_folder):
     checkpoint = str(corpus_folder / "generators" / "plain")
     folder, summary = make(checkpoints=(checkpoint, checkpoint), sign=False)

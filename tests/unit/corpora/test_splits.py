@@ -43,6 +43,20 @@ def test_many_groups_are_divided_quickly_and_exactly():
     assert [splits.count(split) for split in FRACTIONS] == [5000, 1000, 2000, 2000]
 
 
+@given(GROUPS, st.integers(0, 2**40), st.data())
+def test_what_a_generator_has_learned_from_can_only_train(groups, seed, data):
+    some = data.draw(st.sets(st.sampled_from(sorted(groups)), max_size=len(groups) - 3))
+    splits = assign_splits(groups, seed, trained_on=some | {"elsewhere\n"})
+    assert {splits[group] for group in some} <= {Split.TRAIN}
+    assert set(splits) == set(groups)
+    assert len(groups) - len(some) < 4 or set(splits.values()) == set(Split)
+
+
+def test_a_generator_that_has_seen_everything_leaves_nothing_to_test_on():
+    with pytest.raises(UserError, match="2 groups"):
+        assign_splits(dict.fromkeys("abcde", 1), 0, trained_on="abc")
+
+
 def test_three_groups_are_too_few():
     with pytest.raises(UserError, match="3 groups"):
         assign_splits({"a": 1, "b": 1, "c": 1}, 0)
