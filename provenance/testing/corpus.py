@@ -104,7 +104,7 @@ def _chequered(pixels: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
     """Add the chequerboard that transposed convolutions leave."""
     y, x = np.indices(pixels.shape[:2])
     board = np.where((x + y) % 2 == 0, 6, -6)[..., None]
-    return np.clip(pixels.astype(int) + board, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(pixels.astype(int) + board, 0, 255), np.uint8)
 
 
 def _smoothed(pixels: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
