@@ -160,7 +160,9 @@ class LatentDensity(nn.Module):
         """
         edges = self.weight.cumsum(0)
         component = torch.searchsorted(edges, uniform).clamp(max=len(edges) - 1)  # (N,)
-        spread = torch.einsum("nij,nj->ni", self.factor[component], noise)
+        # every factor meets every row: copying a factor of Z x Z for each row would cost far more
+        spreads = torch.einsum("kij,nj->nki", self.factor, noise)
+        spread = spreads[torch.arange(len(noise), device=noise.device), component]  # (N, Z)
         draws = self.mean[component] + temperature * spread
         centre = self.weight @ self.mean  # (Z,)
         return centre + truncation * (draws - centre)
