@@ -81,7 +81,8 @@ class AutoregressiveGenerator:
             )
         try:
             settings = Settings.from_json(config)
-            tokenizer, prior = settings.tokenizer(), settings.prior()
+            with torch.random.fork_rng(devices=[]):  # initial weights are drawn, then replaced
+                tokenizer, prior = settings.tokenizer(), settings.prior()
             tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
             both = torch.nn.ModuleDict({"tokenizer": tokenizer, "prior": prior})
             both.load_state_dict(tensors, strict=True)

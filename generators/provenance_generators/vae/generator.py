@@ -71,7 +71,8 @@ class VAEGenerator:
             raise ArtefactError(f"{folder} holds a {config.get('family')!r} model, not a vae.")
         try:
             settings = Settings.from_json(config)
-            network, density = settings.network(), settings.density()
+            with torch.random.fork_rng(devices=[]):  # initial weights are drawn, then replaced
+                network, density = settings.network(), settings.density()
             tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
             both = torch.nn.ModuleDict({"network": network, "density": density})
             both.load_state_dict(tensors, strict=True)
