@@ -7,8 +7,6 @@ import io
 import pickle
 import random
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,10 +16,19 @@ from typing import Any
 import numpy as np
 
 from provenance.contracts import API_VERSION, Detector, DetectorSpec, FitContext, Scores
+from provenance.testing.probes import (
+    before_and_after,
+    cut_off,
+    drop_a_tensor,
+    files_opened,
+    heavy_imports,
+    raises,
+    random_states,
+    torch_settings,
+)
 from provenance.types import Label, LabelledMedia, MediaKind
 
 _SAME = 1e-3  # of a logit: batches of other sizes round otherwise
-_HEAVY = ("torch", "cv2", "timm", "sklearn", "skimage", "transformers")
 _PICKLED = (".pkl", ".pickle", ".pt", ".pth", ".joblib", ".bin")
 
 
@@ -80,30 +87,14 @@ def _spec_travels(subject: Subject) -> None:
 def _construction_is_cheap(subject: Subject) -> None:
     """Construct under a ban on files: a constructor that reads is one that can fail."""
     subject.factory()  # imports that the factory needs may read their files
-    opened: list[str] = []
-
-    def forbid(event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "open" and watching:
-            opened.append(str(arguments[0]))
-
-    watching = True
-    sys.addaudithook(forbid)  # cannot be taken off again, only made idle
-    try:
-        subject.factory()
-    finally:
-        watching = False
+    opened = files_opened(subject.factory)
     assert not opened, f"the constructor opens {opened[0]}"
 
 
 def _import_is_light(subject: Subject) -> None:
-    module = subject.module
-    if module is None:
-        return
-    code = f"import sys, {module}; print(*sorted(set({_HEAVY!r}) & set(sys.modules)))"
-    result = subprocess.run(  # noqa: S603 - our own interpreter, the caller's own module
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert not result.stdout.split(), f"importing {module} imports {result.stdout.strip()}"
+    if subject.module is not None:
+        heavy = heavy_imports(subject.module)
+        assert not heavy, f"importing {subject.module} imports {' '.join(heavy)}"
 
 
 def _one_score_per_item(subject: Subject) -> None:
@@ -185,13 +176,13 @@ def _global_random_state_is_untouched(subject: Subject) -> None:
     """Draw first: a seed that an earlier check set would hide that it is set again."""
     random.random()  # noqa: S311 - moved on, not used
     np.random.random()
-    before, after = _after(lambda: subject.fresh().score(subject.items), _random_states)
+    before, after = before_and_after(lambda: subject.fresh().score(subject.items), random_states)
     changed = [name for name in before if before[name] != after[name]]
     assert not changed, f"load or score changes the random state of {', '.join(changed)}"
 
 
 def _torch_settings_are_untouched(subject: Subject) -> None:
-    before, after = _after(lambda: subject.fresh().score(subject.items), _torch_settings)
+    before, after = before_and_after(lambda: subject.fresh().score(subject.items), torch_settings)
     assert before == after, f"torch was {before}, is now {after}"
 
 
@@ -213,18 +204,18 @@ def _artefact_holds_no_code(subject: Subject) -> None:
 
 
 def _untrained_does_not_score(subject: Subject) -> None:
-    assert _raises(lambda: subject.factory().score(subject.items)), "it scores without training"
+    assert raises(lambda: subject.factory().score(subject.items)), "it scores without training"
     with tempfile.TemporaryDirectory() as folder:
-        assert _raises(lambda: subject.factory().load(Path(folder), "cpu")), "it loads nothing"
+        assert raises(lambda: subject.factory().load(Path(folder), "cpu")), "it loads nothing"
 
 
 def _damaged_weights_are_refused(subject: Subject) -> None:
-    for what, damage in {"cut off": _cut_off, "with a tensor missing": _drop_a_tensor}.items():
+    for what, damage in {"cut off": cut_off, "with a tensor missing": drop_a_tensor}.items():
         with tempfile.TemporaryDirectory() as folder:
             damaged = Path(folder) / "model"
             shutil.copytree(subject.folder, damaged)
             damage(damaged / "model.safetensors")
-            refused = _raises(functools.partial(subject.factory().load, damaged, "cpu"))
+            refused = raises(functools.partial(subject.factory().load, damaged, "cpu"))
             assert refused, f"loads weights {what}"
 
 
@@ -291,51 +282,3 @@ def _assert_same(a: "np.ndarray[Any, Any]", b: "np.ndarray[Any, Any]", how: str)
     assert difference <= _SAME * max(1.0, float(np.abs(a).max(initial=0.0))), (
         f"scores differ by {difference:.3g} {how}"
     )
-
-
-def _raises(call: Callable[[], Any]) -> bool:
-    try:
-        call()
-    except Exception:  # noqa: BLE001 - any error is the refusal that is wanted
-        return True
-    return False
-
-
-def _after(call: Callable[[], Any], observe: Callable[[], Any]) -> tuple[Any, Any]:
-    """Return what is observed before and after a call."""
-    before = observe()
-    call()
-    return before, observe()
-
-
-def _random_states() -> dict[str, str]:
-    torch = sys.modules.get("torch")
-    return {
-        "Python": repr(random.getstate()),
-        "numpy": repr(
-            [part.tolist() if hasattr(part, "tolist") else part for part in np.random.get_state()]
-        ),
-        "torch": "" if torch is None else repr(torch.get_rng_state().tolist()),
-    }
-
-
-def _cut_off(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-64])
-
-
-def _drop_a_tensor(path: Path) -> None:
-    from safetensors import safe_open
-    from safetensors.numpy import save_file
-
-    with safe_open(path, framework="numpy") as stream:
-        metadata = stream.metadata()
-        arrays = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-    del arrays[sorted(arrays)[0]]
-    save_file(arrays, path, metadata=metadata)
-
-
-def _torch_settings() -> tuple[Any, ...] | None:
-    torch = sys.modules.get("torch")
-    if torch is None:
-        return None
-    return torch.get_num_threads(), torch.is_grad_enabled(), torch.get_default_dtype()

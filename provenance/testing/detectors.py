@@ -6,7 +6,6 @@ data that anything can tell apart, and each check gets a freshly loaded copy.
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,23 +13,8 @@ from provenance.contracts import Detector, DetectorSpec, FitContext
 from provenance.detection import fit_input
 from provenance.testing.corpus import tiny_items
 from provenance.testing.detector_checks import CHECKS, Subject
+from provenance.testing.results import CheckResult, known_failures, run_checks
 from provenance.types import LabelledMedia, MediaKind, Split
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """What became of one check.
-
-    Attributes:
-        name: Of the check.
-        status: ``passed``, ``failed``, ``expected`` (failed, as was said it would) or ``surprise``
-            (passed, though it was said that it would fail).
-        message: Why it failed, or the reason for which it was expected to.
-    """
-
-    name: str
-    status: Literal["passed", "failed", "expected", "surprise"]
-    message: str = ""
 
 
 def check_detector(
@@ -65,16 +49,10 @@ def check_detector(
         AssertionError: A check failed, and ``on_fail`` is ``raise``.
         ValueError: A check that is expected to fail does not exist.
     """
-    expected = dict(expected_failed_checks or {})
-    if unknown := set(expected) - set(CHECKS):
-        raise ValueError(f"No such check: {', '.join(sorted(unknown))}.")
+    expected = known_failures(expected_failed_checks, CHECKS)
     with tempfile.TemporaryDirectory(prefix="provenance-kit-") as folder:
         subject = _train(factory, spec, items, module, options or {}, max_steps, Path(folder))
-        results = [_run(name, subject, expected.get(name)) for name in CHECKS]
-    failed = [result for result in results if result.status in ("failed", "surprise")]
-    if failed and on_fail == "raise":
-        raise AssertionError("\n".join(f"{r.name}: {r.message}" for r in failed))
-    return results
+        return run_checks(CHECKS, subject, expected, on_fail)
 
 
 def _train(
@@ -103,14 +81,3 @@ def _train(
     detector.save(folder / "model")
     test = parts[Split.TEST]
     return Subject(factory, spec, folder / "model", context, parts[Split.TRAIN], test, module)
-
-
-def _run(name: str, subject: Subject, reason: str | None) -> CheckResult:
-    try:
-        CHECKS[name](subject)
-    except Exception as error:  # noqa: BLE001 - whatever a plugin raises is the result
-        message = f"{type(error).__name__}: {error}"
-        return CheckResult(name, "failed" if reason is None else "expected", reason or message)
-    if reason is not None:
-        return CheckResult(name, "surprise", f"passed, but was expected to fail: {reason}")
-    return CheckResult(name, "passed")

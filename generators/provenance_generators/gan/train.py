@@ -26,6 +26,7 @@ _EMA_DECAY = 0.99
 _SHEETS_AT = (0.1, 0.25, 0.5, 0.75)  # parts of the budget; one more is drawn at the end
 _COLUMNS, _ROWS = 16, 4  # samples on a sheet; the first row of it shows photographs
 _WATCHED = _COLUMNS * _ROWS
+_STATISTICS_BATCHES = 8  # of _WATCHED latents each
 
 
 class Trainer:
@@ -61,9 +62,10 @@ class Trainer:
                 if loop.workers.is_first:
                     loop.log(**self._watch(step))
         if loop.workers.is_first:
-            loop.records.write(loop.step, elapsed_s=loop.elapsed_s, **self._watch(loop.step))
+            elapsed_s = round(loop.elapsed_s, 2)
+            loop.records.write(loop.step, elapsed_s=elapsed_s, **self._watch(loop.step))
             loop.records.close()
-        return cast("Generator", self.average.network)
+        return self._averaged()
 
     def _adam(self, network: torch.nn.Module) -> torch.optim.Adam:
         return torch.optim.Adam(network.parameters(), self.settings.learning_rate, betas=_BETAS)
@@ -130,12 +132,30 @@ class Trainer:
     # -- watching ----------------------------------------------------------------------------------
 
     @torch.no_grad()
+    def _averaged(self) -> Generator:
+        """Return the averaged generator, its normalisation statistics taken anew.
+
+        The averaged weights have never run, so the statistics of the last step's weights, which
+        the average copies, are not theirs.
+        """
+        network = cast("Generator", self.average.network)
+        norms = [layer for layer in network.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain mean over the batches below
+        source = torch.Generator().manual_seed(derive_seed(self.context.seed, "gan", "statistics"))
+        network.train()
+        for _ in range(_STATISTICS_BATCHES):
+            network(torch.randn(_WATCHED, LATENT_SIZE, generator=source).to(self.precision.device))
+        return network.eval()
+
+    @torch.no_grad()
     def _watch(self, step: int) -> dict[str, float]:
         """Write a contact sheet of fixed latents; return the collapse monitors."""
         source = torch.Generator().manual_seed(derive_seed(self.context.seed, "gan", "watched"))
         latents = torch.randn(_WATCHED, LATENT_SIZE, generator=source)
         chosen = torch.randint(len(self.images), (_WATCHED,), generator=source).numpy()
-        samples = self.average.network(latents.to(self.precision.device)).cpu()
+        samples = self._averaged()(latents.to(self.precision.device)).cpu()
         rows = [self.images[chosen[:_COLUMNS]], *np.split(to_pixels(samples), _ROWS)]
         folder = self.context.workdir / "samples"
         folder.mkdir(parents=True, exist_ok=True)

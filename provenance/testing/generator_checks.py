@@ -1,0 +1,355 @@
+"""The checks of the generator kit, each a small function that raises where a promise is broken."""
+
+import contextlib
+import functools
+import io
+import pickle
+import random
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from provenance.contracts import API_VERSION, Capability
+from provenance.errors import ProvenanceError
+from provenance.testing.generator_subject import Subject
+from provenance.testing.probes import (
+    add_a_tensor,
+    before_and_after,
+    cut_off,
+    drop_a_tensor,
+    files_opened,
+    heavy_imports,
+    optimiser_steps,
+    raises,
+    random_states,
+    torch_settings,
+)
+from provenance.types import MediaKind
+
+_ROUNDING = 1.0  # levels of 0..255: kernels may round otherwise for other batches
+_METHODS = ("reconstruct", "resample", "interpolate", "directions")  # named as capabilities are
+_WEIGHTS = "model.safetensors"
+
+
+# --- what is declared -----------------------------------------------------------------------------
+
+
+def _spec_is_complete(subject: Subject) -> None:
+    spec = subject.spec
+    assert spec.name, "the name is empty"
+    assert spec.name == spec.name.lower(), f"{spec.name!r} is not lower case"
+    assert spec.name.replace("-", "").replace("_", "").isalnum(), f"{spec.name!r} is not a word"
+    assert spec.family, "the family is empty"
+    assert spec.version, "the version is empty"
+    assert spec.summary, "the summary is empty"
+    assert "\n" not in spec.summary, "the summary has more than a line"
+    assert spec.licence, "the licence is empty"
+    assert spec.api_version == API_VERSION, f"written for plugin API {spec.api_version}"
+    unknown = set(spec.capabilities) - set(get_args(Capability))
+    assert not unknown, f"there is no capability {sorted(unknown)[0]!r}"
+    assert spec.sizes_px or spec.kind is not MediaKind.IMAGE, "it names no size that it can learn"
+
+
+def _spec_travels(subject: Subject) -> None:
+    arrived = pickle.loads(pickle.dumps(subject.spec))  # noqa: S301 - pickled on the same line
+    assert arrived == subject.spec, "the spec changes in a pickle"
+
+
+def _construction_is_cheap(subject: Subject) -> None:
+    """Construct under a ban on files: a constructor that reads is one that can fail."""
+    subject.factory()  # imports that the factory needs may read their files
+    opened = files_opened(subject.factory)
+    assert not opened, f"the constructor opens {opened[0]}"
+
+
+def _import_is_light(subject: Subject) -> None:
+    if subject.module is not None:
+        heavy = heavy_imports(subject.module)
+        assert not heavy, f"importing {subject.module} imports {' '.join(heavy)}"
+
+
+def _capabilities_are_honest(subject: Subject) -> None:
+    """What is declared is there, what is there is declared, and no label is silently ignored."""
+    generator = subject.fresh()
+    for method in _METHODS:
+        there, declared = callable(getattr(generator, method, None)), subject.offers(method)
+        assert there or not declared, f"declares {method!r}, but has no such method"
+        assert declared or not there, f"has the method {method!r}, but does not declare it"
+    if not subject.offers("class-conditional"):
+        refused = raises(lambda: generator.sample(1, seed=0, label="cat"), ProvenanceError)
+        assert refused, "takes a label, though it does not declare 'class-conditional'"
+
+
+# --- samples --------------------------------------------------------------------------------------
+
+
+def _samples_have_the_learned_shape(subject: Subject) -> None:
+    generator = subject.fresh()
+    for n in (0, 1, 3):
+        _assert_batch(subject, generator.sample(n, seed=0), n, _side(subject))
+
+
+def _every_size_can_be_learned(subject: Subject) -> None:
+    if subject.make_source is None:
+        return
+    for size_px in set(subject.spec.sizes_px) - {_side(subject)}:
+        generator = subject.run(subject.make_source(size_px), f"size-{size_px}")
+        _assert_batch(subject, generator.sample(2, seed=0), 2, size_px)
+
+
+def _samples_repeat(subject: Subject) -> None:
+    generator = subject.fresh()
+    first = generator.sample(3, seed=11)
+    assert _equal(first, generator.sample(3, seed=11)), "a second call with the same seed differs"
+    assert _equal(first, subject.fresh().sample(3, seed=11)), "a second load samples otherwise"
+
+
+def _seeds_matter(subject: Subject) -> None:
+    generator = subject.fresh()
+    assert not _equal(generator.sample(3, seed=1), generator.sample(3, seed=1001)), (
+        "two seeds give the same samples"
+    )
+
+
+# --- real items through the generator -------------------------------------------------------------
+
+
+def _reconstructions_keep_their_shape(subject: Subject) -> None:
+    if not subject.offers("reconstruct"):
+        return
+    generator = subject.fresh()
+    made = generator.reconstruct(subject.items())
+    _assert_batch(subject, made, 3, _side(subject))
+    assert _equal(made, generator.reconstruct(subject.items())), "a second call differs"
+    assert len(generator.reconstruct(subject.items()[:0])) == 0, "an empty batch gives items"
+
+
+def _resampling_follows_its_fraction(subject: Subject) -> None:
+    if not subject.offers("resample"):
+        return
+    generator, items = subject.fresh(), subject.items()
+    nothing = generator.resample(items, 0.0, seed=1)
+    _assert_batch(subject, nothing, 3, _side(subject))
+    if subject.offers("reconstruct"):
+        _assert_close(nothing, generator.reconstruct(items), "with fraction 0 and reconstructed")
+    everything = generator.resample(items, 1.0, seed=1)
+    _assert_batch(subject, everything, 3, _side(subject))
+    assert _equal(everything, generator.resample(items, 1.0, seed=1)), "a second call differs"
+    other = generator.resample(items, 1.0, seed=1001)
+    assert not _equal(everything, other), "two seeds resample alike"
+
+
+def _interpolations_end_in_samples(subject: Subject) -> None:
+    if not subject.offers("interpolate"):
+        return
+    generator = subject.fresh()
+    way = generator.interpolate(1, 1001, 3)
+    _assert_batch(subject, way, 3, _side(subject))
+    for place, seed in ((0, 1), (-1, 1001)):
+        _assert_close(way[place], generator.sample(1, seed=seed)[0], "at an end and sampled")
+
+
+# --- manners --------------------------------------------------------------------------------------
+
+
+def _input_is_not_modified(subject: Subject) -> None:
+    assert subject.source_kept, "fit writes into its source"
+    generator, items = subject.fresh(), subject.items()
+    if subject.offers("reconstruct"):
+        generator.reconstruct(items)
+    if subject.offers("resample"):
+        generator.resample(items, 0.5, seed=0)
+    assert _equal(items, subject.items()), "reconstruct or resample writes into its input"
+
+
+def _stdout_is_quiet(subject: Subject) -> None:
+    stream = io.StringIO()
+    with contextlib.redirect_stdout(stream):
+        subject.uses(subject.fresh())
+    printed = subject.printed + stream.getvalue()
+    assert not printed, f"prints {printed[:60]!r} to stdout"
+
+
+def _global_random_state_is_untouched(subject: Subject) -> None:
+    """Draw first: a seed that an earlier check set would hide that it is set again."""
+    random.random()  # noqa: S311 - moved on, not used
+    np.random.random()
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.rand(1)
+    before, after = before_and_after(lambda: subject.uses(subject.fresh()), random_states)
+    changed = [name for name in before if before[name] != after[name]]
+    assert not changed, f"load or use changes the random state of {', '.join(changed)}"
+
+
+def _torch_settings_are_untouched(subject: Subject) -> None:
+    before, after = before_and_after(lambda: subject.uses(subject.fresh()), torch_settings)
+    assert before == after, f"torch was {before}, is now {after}"
+
+
+def _unfit_sources_are_refused(subject: Subject) -> None:
+    assert raises(lambda: subject.run([], "empty"), ProvenanceError), "learns from no items"
+    if subject.make_source is not None:
+        odd = subject.make_source(min(subject.spec.sizes_px) // 2 + 1)
+        mixed = [*subject.source[:4], *odd[:4]]
+        for what, source in {"a size not declared": odd, "mixed sizes": mixed}.items():
+            refused = raises(functools.partial(subject.run, source, "odd"), ProvenanceError)
+            assert refused, f"learns from images of {what}, or fails with another error"
+
+
+# --- the artefact ---------------------------------------------------------------------------------
+
+
+def _saved_is_what_was_trained(subject: Subject) -> None:
+    loaded = subject.fresh()
+    n = len(subject.trained)
+    assert _equal(subject.trained, loaded.sample(n, seed=3)), "a loaded generator samples otherwise"
+    with tempfile.TemporaryDirectory() as folder:
+        loaded.save(Path(folder))
+        again = subject.factory()
+        again.load(Path(folder), "cpu")
+        assert _equal(subject.trained, again.sample(n, seed=3)), "a second save loses something"
+
+
+def _artefact_is_safetensors_only(subject: Subject) -> None:
+    names = {path.name for path in subject.folder.rglob("*") if path.is_file()}
+    assert _WEIGHTS in names, f"save wrote {sorted(names)}, not {_WEIGHTS}"
+    others = sorted(name for name in names if not name.endswith(".safetensors"))
+    assert not others, f"save wrote {others[0]} beside the weights"
+
+
+def _damaged_weights_are_refused(subject: Subject) -> None:
+    damages = {
+        "cut off": cut_off,
+        "with a tensor missing": drop_a_tensor,
+        "with a tensor too many": add_a_tensor,
+    }
+    for what, damage in damages.items():
+        with tempfile.TemporaryDirectory() as folder:
+            damaged = Path(folder) / "model"
+            shutil.copytree(subject.folder, damaged)
+            damage(damaged / _WEIGHTS)
+            load = functools.partial(subject.factory().load, damaged, "cpu")
+            assert raises(load, ProvenanceError), f"loads weights {what}, or another error"
+
+
+def _untrained_does_not_sample(subject: Subject) -> None:
+    assert raises(lambda: subject.factory().sample(1, seed=0)), "it samples without training"
+    with tempfile.TemporaryDirectory() as folder:
+        load = functools.partial(subject.factory().load, Path(folder), "cpu")
+        assert raises(load, ProvenanceError), (
+            "it loads an empty folder, or fails with another error"
+        )
+
+
+# --- training -------------------------------------------------------------------------------------
+
+
+def _training_repeats(subject: Subject) -> None:
+    again = subject.run(subject.source, "again")
+    again.save(subject.scratch / "again-saved")
+    first, second = (
+        (folder / _WEIGHTS).read_bytes()
+        for folder in (subject.folder, subject.scratch / "again-saved")
+    )
+    assert first == second, "two runs with one seed and number of steps end with other weights"
+
+
+def _interrupted_training_resumes(subject: Subject) -> None:
+    """An error from ``progress`` stands in for Ctrl-C: it must come out, and cost nothing more."""
+
+    def interrupt(fraction: float, message: str) -> None:
+        raise _InterruptedError(message)
+
+    name = "interrupted"
+    stopped = raises(
+        lambda: subject.run(subject.source, name, progress=interrupt), _InterruptedError
+    )
+    assert stopped, "fit never calls progress, or swallows its errors"
+    resumed = subject.run(subject.source, name, resume=True)
+    _assert_batch(subject, resumed.sample(1, seed=0), 1, _side(subject))
+
+
+def _training_goes_on_where_it_stood(subject: Subject) -> None:
+    """A run of half the steps, resumed, must not take all of them again, nor a finished one any."""
+    half = max(1, (subject.context.max_steps or 2) // 2)
+    subject.run(subject.source, "half", max_steps=half)
+    with optimiser_steps() as rest:
+        resumed = subject.run(subject.source, "half", resume=True)
+    assert subject.steps == 0 or rest.count < subject.steps, "a resumed run starts from nothing"
+    with optimiser_steps() as more:
+        again = subject.run(subject.source, "half", resume=True)
+    assert more.count == 0, f"a finished run, resumed, takes {more.count} more steps"
+    assert _equal(resumed.sample(2, seed=0), again.sample(2, seed=0)), "and ends otherwise"
+
+
+class _InterruptedError(Exception):
+    """Stands in for the end of a run."""
+
+
+CHECKS: Mapping[str, Callable[[Subject], None]] = {
+    check.__name__.removeprefix("_"): check
+    for check in (
+        _spec_is_complete,
+        _spec_travels,
+        _construction_is_cheap,
+        _import_is_light,
+        _capabilities_are_honest,
+        _samples_have_the_learned_shape,
+        _every_size_can_be_learned,
+        _samples_repeat,
+        _seeds_matter,
+        _reconstructions_keep_their_shape,
+        _resampling_follows_its_fraction,
+        _interpolations_end_in_samples,
+        _input_is_not_modified,
+        _stdout_is_quiet,
+        _global_random_state_is_untouched,
+        _torch_settings_are_untouched,
+        _unfit_sources_are_refused,
+        _saved_is_what_was_trained,
+        _artefact_is_safetensors_only,
+        _damaged_weights_are_refused,
+        _untrained_does_not_sample,
+        _training_repeats,
+        _interrupted_training_resumes,
+        _training_goes_on_where_it_stood,
+    )
+}
+"""Every check by its name, as in :class:`CheckResult` and ``expected_failed_checks``."""
+
+
+# --- helpers --------------------------------------------------------------------------------------
+
+
+def _side(subject: Subject) -> int | None:
+    """Return the side of the images that the subject learned; None for other kinds."""
+    image = subject.spec.kind is MediaKind.IMAGE
+    return int(subject.source[0].data.shape[0]) if image else None
+
+
+def _assert_batch(subject: Subject, batch: Any, count: int, size_px: int | None) -> None:
+    assert len(batch) == count, f"{len(batch)} items instead of {count}"
+    if size_px is None:
+        return
+    wanted = (count, size_px, size_px, 3)
+    assert isinstance(batch, np.ndarray), f"images come as {type(batch).__name__}, not an array"
+    assert batch.shape == wanted, f"images have shape {batch.shape}, not {wanted}"
+    assert batch.dtype == np.uint8, f"images are {batch.dtype}, not uint8"
+    assert count == 0 or batch.max() > 1, "images lie in 0..1, or are black: the range is 0..255"
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return len(a) == len(b) and all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def _assert_close(a: Any, b: Any, how: str) -> None:
+    if not isinstance(a, np.ndarray):
+        assert _equal(a, b), f"items differ {how}"
+        return
+    apart = float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max(initial=0.0))
+    assert apart <= _ROUNDING, f"values differ by {apart:.3g} {how}"
