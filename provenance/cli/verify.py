@@ -133,11 +133,17 @@ def _show(
         output.echo_json(_report(files, credentials, trust), indent=2)
         return
     rows = (
-        (str(file), c.integrity, c.signer, c.time, c.ancestors, c.conclusion)
+        (str(file), c.integrity, c.signer, c.time, c.ancestors, _conclusion(c))
         for file, c in zip(files, credentials, strict=True)
     )
     output.console().print(output.table(_COLUMNS, rows))
     output.say(f"Trusting {_names(trust)} (list {trust.sha256[:12]}).")
+
+
+def _conclusion(credential: "Credential") -> str:
+    """Add what the signer declares of the origin: the question that most people came with."""
+    declared = credential.source_type
+    return f"{credential.conclusion} Declares {declared}." if declared else credential.conclusion
 
 
 def _names(trust: "TrustAnchors") -> str:
