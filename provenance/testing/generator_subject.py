@@ -26,6 +26,7 @@ class Subject:
         trained: Samples of the trained generator, before it was saved.
         printed: What the training and saving wrote to stdout.
         source_kept: Whether the source is as it was before the training.
+        settings_kept: Whether torch's global settings are as they were before the training.
         steps: Optimiser steps of the training that torch counted.
         scratch: A folder for further runs.
     """
@@ -41,6 +42,7 @@ class Subject:
     trained: Any = field(repr=False)
     printed: str = ""
     source_kept: bool = True
+    settings_kept: bool = True
     steps: int = 0
 
     def fresh(self) -> Any:

@@ -17,9 +17,9 @@ import numpy as np
 
 from provenance.contracts import FitContext, Generator, GeneratorSpec
 from provenance.testing.corpus import tiny_items
-from provenance.testing.generator_checks import CHECKS
+from provenance.testing.generator_promises import CHECKS
 from provenance.testing.generator_subject import Subject
-from provenance.testing.probes import optimiser_steps
+from provenance.testing.probes import optimiser_steps, torch_settings
 from provenance.testing.results import CheckResult, known_failures, run_checks
 from provenance.types import Label, Media, MediaKind
 
@@ -112,9 +112,11 @@ def trained_generator(
     before = copy.deepcopy(source)
     generator, printed = factory(), io.StringIO()
     with contextlib.redirect_stdout(printed), optimiser_steps() as steps:
+        settings = torch_settings()
         generator.fit(source, context)
         generator.save(folder / "model")
         trained = generator.sample(3, seed=3)
+        settings_kept = torch_settings() == settings
     kept = all(np.array_equal(a.data, b.data) for a, b in zip(before, source, strict=True))
     return Subject(
         factory=factory,
@@ -128,6 +130,7 @@ def trained_generator(
         trained=trained,
         printed=printed.getvalue(),
         source_kept=kept,
+        settings_kept=settings_kept,
         steps=steps.count,
     )
 

@@ -18,7 +18,7 @@ SPEC = GeneratorSpec(
         "critic_width": 24,
         "batch": 16,
         "learning_rate": 7e-4,
-        "penalty": 0.1,
+        "penalty": 0.02,
     },
 )
 

@@ -14,6 +14,7 @@ LATENT_SIZE = 128
 SIZES_PX = (32, 64)
 _WIDTHS = {4: 16, 8: 8, 16: 4, 32: 2, 64: 2}  # channels at each side, in multiples of ``width``
 _EXCITED = {16: 4, 32: 8, 64: 16}  # side of the features that are scaled, and of those that scale
+_SLOPE = 0.2  # of the critic's leaky rectifiers
 
 
 class Generator(nn.Module):
@@ -104,18 +105,22 @@ class SkipExcitation(nn.Module):
 class Critic(nn.Sequential):
     """Images (N, 3, S, S), -1..1, to scores (N, 1), unbounded, higher = more real.
 
+    Its first layer keeps the full resolution: where it halves the side at once, the generator gets
+    away with a grid of two pixels.
+
     Args:
         size_px: Side of the images, one of :data:`SIZES_PX`.
-        width: Channels after the first convolution; doubled at each halving of the side.
+        width: Channels at full resolution; doubled at each halving of the side, down to 4 x 4.
     """
 
     def __init__(self, size_px: int, *, width: int = 24) -> None:
-        layers: list[nn.Module] = []
-        side, below, here = size_px, 3, width
+        layers: list[nn.Module] = [nn.Conv2d(3, width, 3, padding=1), nn.LeakyReLU(_SLOPE)]
+        side, channels = size_px, width
         while side > 4:
-            layers += [nn.Conv2d(below, here, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
-            side, below, here = side // 2, here, 2 * here
-        super().__init__(*layers, nn.Flatten(), nn.Linear(below * side * side, 1))
+            halved = nn.Conv2d(channels, 2 * channels, 4, stride=2, padding=1)
+            layers += [halved, nn.LeakyReLU(_SLOPE)]
+            side, channels = side // 2, 2 * channels
+        super().__init__(*layers, nn.Flatten(), nn.Linear(channels * side * side, 1))
         for layer in self:
-            if isinstance(layer, nn.Conv2d):  # torch's default shrinks the signal at each layer
-                nn.init.kaiming_normal_(layer.weight, a=0.2)
+            if isinstance(layer, nn.Conv2d):  # torch's default halves the signal at each layer
+                nn.init.kaiming_normal_(layer.weight, a=_SLOPE)
