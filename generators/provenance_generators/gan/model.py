@@ -12,7 +12,7 @@ from torch.nn import functional
 
 LATENT_SIZE = 128
 SIZES_PX = (32, 64)
-_WIDTHS = {4: 16, 8: 8, 16: 4, 32: 2, 64: 2}  # channels at each side, in multiples of ``width``
+_WIDTHS = {4: 16, 8: 8, 16: 4, 32: 2, 64: 1}  # channels at each side, in multiples of ``width``
 _EXCITED = {16: 4, 32: 8, 64: 16}  # side of the features that are scaled, and of those that scale
 _SLOPE = 0.2  # of the critic's leaky rectifiers
 
@@ -110,12 +110,13 @@ class Critic(nn.Sequential):
 
     Args:
         size_px: Side of the images, one of :data:`SIZES_PX`.
-        width: Channels at full resolution; doubled at each halving of the side, down to 4 x 4.
+        width: Channels at a side of 32; doubled at each halving of the side, down to 4 x 4, and
+            halved at 64, where a step would else cost several times as much.
     """
 
     def __init__(self, size_px: int, *, width: int = 24) -> None:
-        layers: list[nn.Module] = [nn.Conv2d(3, width, 3, padding=1), nn.LeakyReLU(_SLOPE)]
-        side, channels = size_px, width
+        side, channels = size_px, max(1, width * 32 // size_px)
+        layers: list[nn.Module] = [nn.Conv2d(3, channels, 3, padding=1), nn.LeakyReLU(_SLOPE)]
         while side > 4:
             halved = nn.Conv2d(channels, 2 * channels, 4, stride=2, padding=1)
             layers += [halved, nn.LeakyReLU(_SLOPE)]

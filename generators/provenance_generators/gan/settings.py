@@ -13,7 +13,7 @@ class Settings:
 
     Attributes:
         width: Channels of the generator, in units of its table of widths.
-        critic_width: Channels after the critic's first convolution.
+        critic_width: Channels of the critic at a side of 32 px.
         batch: Images a step and process.
         learning_rate: Of both Adam optimisers.
         penalty: Weight gamma of both gradient penalties.
