@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 @click.option(
     "--budget",
     type=click.FloatRange(0, min_open=True),
-    default=90.0,
+    default=120.0,
     show_default=True,
     metavar="SECONDS",
     help="Training time of each generator.",

@@ -50,7 +50,7 @@ class Request:
     size_px: int = 32
     families: tuple[str, ...] = ()
     checkpoints: tuple[str, ...] = ()
-    budget_s: float = 90.0
+    budget_s: float = 120.0
     seed: int = 0
     sign: bool = True
 

@@ -12,6 +12,17 @@ if TYPE_CHECKING:
     from provenance.training.devices import Precision, resolve_device, use_threads
     from provenance.training.distributed import Workers
     from provenance.training.ema import EMA
+    from provenance.training.images import (
+        check_images,
+        fixed_rows,
+        hold_out_groups,
+        images_to_tensor,
+        mirror_and_exchange_channels,
+        mirror_half,
+        render_in_batches,
+        stack_images,
+        tensor_to_images,
+    )
     from provenance.training.jobs import Job, run_jobs
     from provenance.training.logs import RunLog
     from provenance.training.loop import TrainingLoop
@@ -25,12 +36,21 @@ __all__ = [
     "RunLog",
     "TrainingLoop",
     "Workers",
+    "check_images",
     "derive_seed",
+    "fixed_rows",
+    "hold_out_groups",
+    "images_to_tensor",
     "load_weights",
+    "mirror_and_exchange_channels",
+    "mirror_half",
+    "render_in_batches",
     "resolve_device",
     "run_jobs",
     "save_weights",
     "seed_everything",
+    "stack_images",
+    "tensor_to_images",
     "use_threads",
 ]
 
@@ -43,12 +63,21 @@ __getattr__, __dir__ = lazy_exports(
         "RunLog": "provenance.training.logs",
         "TrainingLoop": "provenance.training.loop",
         "Workers": "provenance.training.distributed",
+        "check_images": "provenance.training.images",
         "derive_seed": "provenance.training.seeds",
+        "fixed_rows": "provenance.training.images",
+        "hold_out_groups": "provenance.training.images",
+        "images_to_tensor": "provenance.training.images",
         "load_weights": "provenance.training.weights",
+        "mirror_and_exchange_channels": "provenance.training.images",
+        "mirror_half": "provenance.training.images",
+        "render_in_batches": "provenance.training.images",
         "resolve_device": "provenance.training.devices",
         "run_jobs": "provenance.training.jobs",
         "save_weights": "provenance.training.weights",
         "seed_everything": "provenance.training.seeds",
+        "stack_images": "provenance.training.images",
+        "tensor_to_images": "provenance.training.images",
         "use_threads": "provenance.training.devices",
     },
 )

@@ -10,22 +10,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from provenance import ArtefactError, FitContext, Media, UserError
-from provenance.training import load_weights, save_weights
-from provenance_generators.autoregressive import SPEC
-from provenance_generators.autoregressive.data import (
-    check_batch,
-    hold_out,
-    stack,
-    to_pixels,
-    to_tensor,
+from provenance.training import (
+    check_images,
+    fixed_rows,
+    hold_out_groups,
+    images_to_tensor,
+    load_weights,
+    render_in_batches,
+    save_weights,
+    stack_images,
 )
+from provenance_generators.autoregressive import SPEC
 from provenance_generators.autoregressive.model import Prior, Tokenizer
 from provenance_generators.autoregressive.settings import Settings
 from provenance_generators.autoregressive.train import PriorTrainer, TokenizerTrainer
 
 _BATCH = 64
-"""Images computed together. Always so many, the last batch filled up: kernels chosen by batch size
-would otherwise make an image depend, in its last bit, on how many were asked for."""
+"""Images computed together."""
 
 
 class AutoregressiveGenerator:
@@ -45,9 +46,9 @@ class AutoregressiveGenerator:
         Raises:
             UserError: The images, or a setting in ``context.options``, do not suit.
         """
-        images = stack(source, SPEC.sizes_px)
+        images = stack_images(source, SPEC.sizes_px)
         settings = Settings.build(images.shape[1], SPEC.options, context.options)
-        held_out = hold_out(source)
+        held_out = hold_out_groups(source)
         seen, watched = images[~held_out], images[held_out]
         first = TokenizerTrainer(seen, watched, settings, context)
         tokenizer, steps = first.run()
@@ -131,7 +132,7 @@ class AutoregressiveGenerator:
         """
         _, tokenizer, _ = self._learned()
         tokens = self._tokenise(batch)
-        return self._in_batches(
+        return self._render(
             len(tokens), lambda rows: tokenizer.decode(tokens[rows].to(self._device))
         )
 
@@ -177,28 +178,24 @@ class AutoregressiveGenerator:
             )
             return tokenizer.decode(drawn)
 
-        return self._in_batches(len(tokens), make)
+        return self._render(len(tokens), make)
 
     @torch.no_grad()
     def _tokenise(self, batch: Any) -> Tensor:
         """Return the tokens (N, T) of images uint8 (N, S, S, 3), on the host."""
         settings, tokenizer, prior = self._learned()
-        pixels = check_batch(batch, [settings.size_px])
+        pixels = check_images(batch, [settings.size_px])
         tokens = torch.empty(len(pixels), prior.length, dtype=torch.long)
         for start in range(0, len(pixels), _BATCH):
-            rows = _rows(start, len(pixels))
-            images = to_tensor(pixels[rows.numpy()]).to(self._device)
+            rows = fixed_rows(start, len(pixels), _BATCH)
+            images = images_to_tensor(pixels[rows.numpy()]).to(self._device)
             tokens[start : start + _BATCH] = tokenizer.encode(images)[: len(pixels) - start].cpu()
         return tokens
 
-    @torch.no_grad()
-    def _in_batches(self, n: int, make: Callable[[Tensor], Tensor]) -> NDArray[np.uint8]:
-        """Call ``make`` with row numbers, ``_BATCH`` at a time, and collect the first ``n``."""
+    def _render(self, n: int, make: Callable[[Tensor], Tensor]) -> NDArray[np.uint8]:
+        """Return ``n`` images; ``make`` takes row numbers, always ``_BATCH`` of them."""
         settings, _, _ = self._learned()
-        made = np.empty((n, settings.size_px, settings.size_px, 3), np.uint8)
-        for start in range(0, n, _BATCH):
-            made[start : start + _BATCH] = to_pixels(make(_rows(start, n)))[: n - start]
-        return made
+        return render_in_batches(n, _BATCH, settings.size_px, make)
 
     def _keep(self, settings: Settings, tokenizer: Tokenizer, prior: Prior, device: str) -> None:
         self._settings, self._device = settings, device
@@ -216,11 +213,6 @@ def _check_arguments(n: int, label: str | None, truncation: float, temperature: 
         raise UserError(f"{SPEC.name} knows no classes, so not {label!r}. Leave the label out.")
     if n < 0 or not 0 < truncation <= 1 or not 0 <= temperature < float("inf"):
         raise UserError("n and temperature are at least 0, truncation above 0 and at most 1.")
-
-
-def _rows(start: int, n: int) -> Tensor:
-    """Return ``_BATCH`` row numbers from ``start``; beyond the last row it is repeated."""
-    return torch.arange(start, start + _BATCH).clamp(max=n - 1)
 
 
 def _uniform(n: int, seed: int, length: int) -> Tensor:

@@ -17,8 +17,16 @@ from torch.nn.functional import cross_entropy, mse_loss, relu
 
 from provenance import FitContext
 from provenance.media import contact_sheet
-from provenance.training import EMA, Precision, TrainingLoop, derive_seed, seed_everything
-from provenance_generators.autoregressive.data import to_pixels, to_tensor, varied
+from provenance.training import (
+    EMA,
+    Precision,
+    TrainingLoop,
+    derive_seed,
+    images_to_tensor,
+    mirror_and_exchange_channels,
+    seed_everything,
+    tensor_to_images,
+)
 from provenance_generators.autoregressive.model import Critic, Prior, Tokenizer
 from provenance_generators.autoregressive.settings import Settings
 
@@ -120,7 +128,9 @@ class TokenizerTrainer:
         rng = _rng(self.context, "tokenizer", rank, step)
         count = self.settings.batch
         chosen = torch.randint(len(self.images), (count,), generator=rng).numpy()
-        return self.precision.images(varied(to_tensor(self.images[chosen]), rng))
+        return self.precision.images(
+            mirror_and_exchange_channels(images_to_tensor(self.images[chosen]), rng)
+        )
 
     def _step(
         self, network: torch.nn.Module, critic: torch.nn.Module, images: Tensor
@@ -151,7 +161,7 @@ class TokenizerTrainer:
     @torch.no_grad()
     def _look(self, pixels: NDArray[np.uint8]) -> dict[str, Tensor]:
         """Return squared error (values -1..1) and code usage on images uint8 (N, S, S, 3)."""
-        images = self.precision.images(to_tensor(pixels))
+        images = self.precision.images(images_to_tensor(pixels))
         made, tokens = self._averaged(images)
         return {"mse": mse_loss(made, images), **usage(tokens, self.network.quantiser.codes)}
 
@@ -252,7 +262,9 @@ class PriorTrainer:
     def _tokenise(self, images: NDArray[np.uint8]) -> Tensor:
         """Return the tokens (N, T) of images uint8 (N, S, S, 3), kept on the host."""
         parts = [
-            self.tokenizer.encode(self.precision.images(to_tensor(images[i : i + _ENCODE_BATCH])))
+            self.tokenizer.encode(
+                self.precision.images(images_to_tensor(images[i : i + _ENCODE_BATCH]))
+            )
             for i in range(0, len(images), _ENCODE_BATCH)
         ]
         return torch.cat(parts).cpu() if parts else torch.empty(0, 0, dtype=torch.long)
@@ -276,15 +288,15 @@ def draw_sheet(
     Originals and reconstructions; with a prior also half resampled ones, and samples.
     """
     captions = ["photograph", "reconstruction"]
-    images = to_tensor(pictures).to(context.device)
+    images = images_to_tensor(pictures).to(context.device)
     tokens = tokenizer.encode(images)
-    rows = [pictures, to_pixels(tokenizer.decode(tokens))]
+    rows = [pictures, tensor_to_images(tokenizer.decode(tokens))]
     if prior is not None:
         rng = torch.Generator().manual_seed(context.seed)
         uniform = torch.rand(tokens.shape, generator=rng).to(context.device)
         half = (torch.rand(tokens.shape, generator=rng) < 0.5).to(context.device)
         for chosen in (half, torch.ones_like(half)):
-            rows.append(to_pixels(tokenizer.decode(prior.complete(tokens, chosen, uniform))))
+            rows.append(tensor_to_images(tokenizer.decode(prior.complete(tokens, chosen, uniform))))
         captions += ["half resampled", "sample"]
     folder = context.workdir / "samples"
     folder.mkdir(parents=True, exist_ok=True)

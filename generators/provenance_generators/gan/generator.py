@@ -10,16 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from provenance import ArtefactError, FitContext, Media, UserError
-from provenance.training import load_weights, save_weights
+from provenance.training import load_weights, render_in_batches, save_weights, stack_images
 from provenance_generators.gan import SPEC
-from provenance_generators.gan.data import stack, to_pixels
 from provenance_generators.gan.model import LATENT_SIZE, Generator
 from provenance_generators.gan.settings import Settings
 from provenance_generators.gan.train import Trainer
 
 _BATCH = 16
-"""Images computed together. Always so many, the last batch filled up: kernels chosen by batch size
-would otherwise make an image depend, in its last bit, on how many were asked for."""
+"""Images computed together."""
 _MOST_WIDTH = 256  # a damaged file must not make us allocate without bounds
 
 
@@ -39,7 +37,7 @@ class GANGenerator:
         Raises:
             UserError: The images, or a setting in ``context.options``, do not suit.
         """
-        images = stack(source, SPEC.sizes_px)
+        images = stack_images(source, SPEC.sizes_px)
         settings = Settings.build(SPEC.options, context.options)
         self._network = Trainer(images, settings, context).run()
         self._config = {"size_px": images.shape[1], "width": settings.width}
@@ -119,18 +117,15 @@ class GANGenerator:
 
     # -- inside ------------------------------------------------------------------------------------
 
-    @torch.inference_mode()
     def _render(self, latents: Tensor) -> NDArray[np.uint8]:
         """Return images uint8 (N, S, S, 3) for latents (N, Z)."""
-        network, size_px = self._learned(), self._config["size_px"]
-        images = np.empty((len(latents), size_px, size_px, 3), np.uint8)
-        for start in range(0, len(latents), _BATCH):
-            part = latents[start : start + _BATCH]
-            filled = torch.zeros(_BATCH, LATENT_SIZE)
-            filled[: len(part)] = part
-            made = to_pixels(network(filled.to(self._device)))
-            images[start : start + len(part)] = made[: len(part)]
-        return images
+        network = self._learned()
+        return render_in_batches(
+            len(latents),
+            _BATCH,
+            self._config["size_px"],
+            lambda rows: network(latents[rows].to(self._device)),
+        )
 
     def _learned(self) -> Generator:
         if self._network is None:

@@ -14,8 +14,16 @@ from torch import Tensor
 
 from provenance import FitContext
 from provenance.media import contact_sheet
-from provenance.training import EMA, Precision, TrainingLoop, derive_seed, seed_everything
-from provenance_generators.gan.data import flip, to_pixels, to_tensor
+from provenance.training import (
+    EMA,
+    Precision,
+    TrainingLoop,
+    derive_seed,
+    images_to_tensor,
+    mirror_half,
+    seed_everything,
+    tensor_to_images,
+)
 from provenance_generators.gan.loss import critic_loss, generator_loss, score_with_penalty
 from provenance_generators.gan.model import LATENT_SIZE, Critic, Generator
 from provenance_generators.gan.monitors import monitors
@@ -88,7 +96,7 @@ class Trainer:
         seed = derive_seed(self.context.seed, "gan", rank, step)
         source, count = torch.Generator().manual_seed(seed), self.settings.batch
         chosen = torch.randint(len(self.images), (count,), generator=source).numpy()
-        real = flip(to_tensor(self.images[chosen]), source)
+        real = mirror_half(images_to_tensor(self.images[chosen]), source)
         latents = torch.randn(count, LATENT_SIZE, generator=source)
         return self.precision.images(real), latents.to(self.precision.device)
 
@@ -156,9 +164,9 @@ class Trainer:
         latents = torch.randn(_WATCHED, LATENT_SIZE, generator=source)
         chosen = torch.randint(len(self.images), (_WATCHED,), generator=source).numpy()
         samples = self._averaged()(latents.to(self.precision.device)).cpu()
-        rows = [self.images[chosen[:_COLUMNS]], *np.split(to_pixels(samples), _ROWS)]
+        rows = [self.images[chosen[:_COLUMNS]], *np.split(tensor_to_images(samples), _ROWS)]
         folder = self.context.workdir / "samples"
         folder.mkdir(parents=True, exist_ok=True)
         sheet = contact_sheet(rows, captions=["photograph", *["sample"] * _ROWS])
         (folder / f"step_{step:06d}.png").write_bytes(sheet)
-        return monitors(samples, to_tensor(self.images[chosen]))
+        return monitors(samples, images_to_tensor(self.images[chosen]))

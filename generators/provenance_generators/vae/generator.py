@@ -10,16 +10,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from provenance import ArtefactError, FitContext, Media, UserError
-from provenance.training import load_weights, save_weights
+from provenance.training import (
+    check_images,
+    hold_out_groups,
+    images_to_tensor,
+    load_weights,
+    render_in_batches,
+    save_weights,
+    stack_images,
+)
 from provenance_generators.vae import SPEC
-from provenance_generators.vae.data import check_batch, hold_out, stack, to_pixels, to_tensor
 from provenance_generators.vae.model import VAE, LatentDensity
 from provenance_generators.vae.settings import Settings
 from provenance_generators.vae.train import Trainer
 
 _BATCH = 32
-"""Images computed together. Always so many, the last batch filled up: kernels chosen by batch size
-would otherwise make an image depend, in its last bit, on how many were asked for."""
+"""Images computed together."""
 
 
 class VAEGenerator:
@@ -39,9 +45,9 @@ class VAEGenerator:
         Raises:
             UserError: The images, or a setting in ``context.options``, do not suit.
         """
-        images = stack(source, SPEC.sizes_px)
+        images = stack_images(source, SPEC.sizes_px)
         settings = Settings.build(images.shape[1], SPEC.options, context.options)
-        held_out = hold_out(source)
+        held_out = hold_out_groups(source)
         trainer = Trainer(images[~held_out], images[held_out], settings, context)
         network, density = trainer.run()
         self._keep(settings, network, density, context.device)
@@ -118,7 +124,7 @@ class VAEGenerator:
             )
             return network.decode(latents)
 
-        return self._in_batches(n, make)
+        return self._render(n, make)
 
     def reconstruct(self, batch: Any) -> NDArray[np.uint8]:
         """Return images uint8 (N, S, S, 3) as decoded from their posterior means.
@@ -127,13 +133,13 @@ class VAEGenerator:
             UserError: Images of another size or type than learned, or nothing learned yet.
         """
         settings, network, _ = self._learned()
-        pixels = check_batch(batch, [settings.size_px])
+        pixels = check_images(batch, [settings.size_px])
 
         def make(rows: Tensor) -> Tensor:
-            images = to_tensor(pixels[rows.numpy()]).to(self._device)
+            images = images_to_tensor(pixels[rows.numpy()]).to(self._device)
             return network.decode(network.encode(images)[0])
 
-        return self._in_batches(len(pixels), make)
+        return self._render(len(pixels), make)
 
     def interpolate(self, seed_a: int, seed_b: int, steps: int) -> NDArray[np.uint8]:
         """Return ``steps`` images from the sample of ``seed_a`` to that of ``seed_b``.
@@ -153,19 +159,14 @@ class VAEGenerator:
         ]  # two of (1, Z)
         share = torch.linspace(0, 1, steps, device=self._device)[:, None]
         latents = (1 - share) * ends[0] + share * ends[1]  # (steps, Z)
-        return self._in_batches(steps, lambda rows: network.decode(latents[rows]))
+        return self._render(steps, lambda rows: network.decode(latents[rows]))
 
     # -- inside ------------------------------------------------------------------------------------
 
-    @torch.no_grad()
-    def _in_batches(self, n: int, make: Callable[[Tensor], Tensor]) -> NDArray[np.uint8]:
-        """Call ``make`` with row numbers, ``_BATCH`` at a time, and collect the first ``n``."""
+    def _render(self, n: int, make: Callable[[Tensor], Tensor]) -> NDArray[np.uint8]:
+        """Return ``n`` images; ``make`` takes row numbers, always ``_BATCH`` of them."""
         settings, _, _ = self._learned()
-        made = np.empty((n, settings.size_px, settings.size_px, 3), np.uint8)
-        for start in range(0, n, _BATCH):
-            rows = torch.arange(start, start + _BATCH).clamp(max=n - 1)  # the last row fills up
-            made[start : start + _BATCH] = to_pixels(make(rows))[: n - start]
-        return made
+        return render_in_batches(n, _BATCH, settings.size_px, make)
 
     def _keep(self, settings: Settings, network: VAE, density: LatentDensity, device: str) -> None:
         self._settings, self._device = settings, device

@@ -18,8 +18,16 @@ from torch.nn.functional import mse_loss, relu
 
 from provenance import FitContext
 from provenance.media import contact_sheet
-from provenance.training import EMA, Precision, TrainingLoop, derive_seed, seed_everything
-from provenance_generators.vae.data import to_pixels, to_tensor, varied
+from provenance.training import (
+    EMA,
+    Precision,
+    TrainingLoop,
+    derive_seed,
+    images_to_tensor,
+    mirror_and_exchange_channels,
+    seed_everything,
+    tensor_to_images,
+)
 from provenance_generators.vae.model import VAE, Critic, LatentDensity
 from provenance_generators.vae.settings import Settings
 
@@ -134,7 +142,7 @@ class Trainer:
         rng = torch.Generator().manual_seed(derive_seed(self.context.seed, "vae", rank, step))
         count = self.settings.batch
         chosen = torch.randint(len(self.images), (count,), generator=rng).numpy()
-        images = varied(to_tensor(self.images[chosen]), rng)
+        images = mirror_and_exchange_channels(images_to_tensor(self.images[chosen]), rng)
         noise = torch.randn(count, self.network.units, generator=rng)
         return self.precision.images(images), noise.to(self.precision.device)
 
@@ -181,7 +189,7 @@ class Trainer:
     @torch.no_grad()
     def _error(self, pixels: NDArray[np.uint8]) -> Tensor:
         """Return the squared error (values -1..1) of reconstructions of uint8 (N, S, S, 3)."""
-        images = self.precision.images(to_tensor(pixels))
+        images = self.precision.images(images_to_tensor(pixels))
         return mse_loss(self._averaged.decode(self._averaged.encode(images)[0]), images)
 
     @torch.no_grad()
@@ -189,7 +197,7 @@ class Trainer:
         """Return posterior means (N, Z) of up to ``most`` images, on the host."""
         images = self.images[:: math.ceil(len(self.images) / most)]
         parts = [images[i : i + _ENCODE_BATCH] for i in range(0, len(images), _ENCODE_BATCH)]
-        placed = (self.precision.images(to_tensor(part)) for part in parts)
+        placed = (self.precision.images(images_to_tensor(part)) for part in parts)
         return torch.cat([self._averaged.encode(part)[0].cpu() for part in placed])
 
     @torch.no_grad()
@@ -198,12 +206,12 @@ class Trainer:
         pool = self.held_out if len(self.held_out) >= _PICTURES else self.images
         originals = pool[np.linspace(0, len(pool) - 1, _PICTURES).astype(int)]
         network, rng = self._averaged, torch.Generator().manual_seed(self.context.seed)
-        images = self.precision.images(to_tensor(originals))
+        images = self.precision.images(images_to_tensor(originals))
         uniform = torch.rand(_PICTURES, generator=rng)
         noise = torch.randn(_PICTURES, network.units, generator=rng)
         draws = density(uniform, noise, truncation=1.0, temperature=1.0)
-        samples = to_pixels(network.decode(draws.to(self.precision.device)))
-        rows = [originals, to_pixels(network.decode(network.encode(images)[0])), samples]
+        samples = tensor_to_images(network.decode(draws.to(self.precision.device)))
+        rows = [originals, tensor_to_images(network.decode(network.encode(images)[0])), samples]
         sheet = contact_sheet(rows, captions=["photograph", "reconstruction", "sample"])
         folder = self.context.workdir / "samples"
         folder.mkdir(parents=True, exist_ok=True)

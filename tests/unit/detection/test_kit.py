@@ -192,7 +192,7 @@ def test_a_broken_promise_is_found(wrong):
         {"licence": ""},
         {"api_version": 0},
     ],
-    ids=str,
+    ids=lambda change: "-".join(change),
 )
 def test_an_incomplete_spec_is_found(change):
     assert failures(Example, replace(SPEC, **change)) == {"spec_is_complete"}

@@ -9,12 +9,12 @@ from textwrap import dedent
 import numpy as np
 import pytest
 import torch
+from scenes import scenes
 
 from provenance import ArtefactError, FitContext, Media, MediaKind, UserError
 from provenance.media import decode_image
 from provenance.training import TrainingLoop, load_weights, save_weights
 from provenance_generators.gan import SPEC
-from provenance_generators.gan.data import flip, to_pixels, to_tensor
 from provenance_generators.gan.generator import GANGenerator
 from provenance_generators.gan.loss import critic_loss, generator_loss, score_with_penalty
 from provenance_generators.gan.model import LATENT_SIZE, Critic, Generator, SkipExcitation
@@ -26,19 +26,6 @@ GOLDEN = {
     "generator_loss": [0.75798, 0.76029, 0.71294],
     "penalty": [0.0027064, 0.0029124, 0.0018603],
 }
-
-
-def scenes(count, size_px=32):
-    """Smooth coloured pictures, equal on every run."""
-    rng = np.random.default_rng(5)
-    y, x = np.mgrid[0:size_px, 0:size_px] / size_px
-    items = []
-    for i in range(count):
-        tint, slope = rng.uniform(60, 190, 3), rng.uniform(-60, 60, (2, 3))
-        pixels = tint + x[..., None] * slope[0] + y[..., None] * slope[1]
-        pixels = pixels.clip(0, 255).astype(np.uint8)
-        items.append(Media(f"scene/{i}", MediaKind.IMAGE, pixels, f"group{i % 4}"))
-    return items
 
 
 def context(folder, **changes):
@@ -157,21 +144,6 @@ def test_monitors_see_collapse_blur_and_likeness():
     assert monitors(one, reals)["diversity"] == pytest.approx(0, abs=1e-3)
     blurred = torch.nn.functional.avg_pool2d(reals, 5, stride=1, padding=2)
     assert monitors(blurred, reals)["detail"] < 0.5
-
-
-def test_flip_mirrors_about_half_and_changes_nothing_else():
-    images = torch.rand(200, 3, 4, 4)
-    flipped = flip(images, torch.Generator().manual_seed(0))
-    pairs = list(zip(flipped, images, strict=True))
-    mirrored = sum(torch.equal(a, b.flip(2)) for a, b in pairs)
-    assert 70 < mirrored < 130
-    assert mirrored + sum(torch.equal(a, b) for a, b in pairs) == 200
-
-
-def test_pixels_survive_the_way_to_the_network_and_back():
-    pixels = np.arange(256 * 3, dtype=np.uint8).reshape(1, 16, 16, 3)
-    np.testing.assert_array_equal(to_pixels(to_tensor(pixels)), pixels)
-    assert to_pixels(torch.full((1, 3, 2, 2), 1.5)).max() == 255
 
 
 # --- training -------------------------------------------------------------------------------------

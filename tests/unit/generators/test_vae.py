@@ -1,18 +1,17 @@
 """The VAE: its loss, its density, its steps to the digit, and what it does with bad input."""
 
 import functools
-import itertools
 import json
 import math
 
 import numpy as np
 import pytest
 import torch
+from scenes import scenes
 
 from provenance import ArtefactError, FitContext, Media, MediaKind, UserError
 from provenance.training import TrainingLoop, load_weights, save_weights
 from provenance_generators.vae import SPEC
-from provenance_generators.vae.data import check_batch, hold_out, to_pixels, to_tensor, varied
 from provenance_generators.vae.generator import VAEGenerator
 from provenance_generators.vae.model import VAE, LatentDensity
 from provenance_generators.vae.train import (
@@ -26,19 +25,6 @@ from provenance_generators.vae.train import (
 
 OPTIONS = {"width": 8, "latents": 4, "batch": 8}
 GOLDEN = {"loss": 0.41139, "kl_nats": 1.3966, "mse": 0.13389}
-
-
-def scenes(count, size_px=32, groups=4):
-    """Smooth coloured pictures, equal on every run."""
-    rng = np.random.default_rng(5)
-    y, x = np.mgrid[0:size_px, 0:size_px] / size_px
-    items = []
-    for i in range(count):
-        tint, slope = rng.uniform(60, 190, 3), rng.uniform(-60, 60, (2, 3))
-        pixels = tint + x[..., None] * slope[0] + y[..., None] * slope[1]
-        pixels = pixels.clip(0, 255).astype(np.uint8)
-        items.append(Media(f"scene/{i}", MediaKind.IMAGE, pixels, f"group{i % groups}"))
-    return items
 
 
 def context(folder, **changes):
@@ -345,43 +331,6 @@ def test_untrained_says_so(tmp_path):
 def test_fit_refuses_what_it_cannot_learn(tmp_path, source, options, words):
     with pytest.raises(UserError, match=words):
         VAEGenerator().fit(source, context(tmp_path, options=options))
-
-
-def test_batches_are_checked():
-    with pytest.raises(UserError, match="8-bit"):
-        check_batch(np.zeros((2, 32, 32, 3)), [32])
-    with pytest.raises(UserError, match="RGB"):
-        check_batch(np.zeros((2, 32, 32), np.uint8), [32])
-
-
-def test_pixels_survive_the_way_to_tensors_and_back():
-    pixels = np.arange(256, dtype=np.uint8).repeat(12).reshape(1, 32, 32, 3)
-    np.testing.assert_array_equal(to_pixels(to_tensor(pixels)), pixels)
-
-
-def test_variations_are_mirrors_and_exchanged_channels_of_the_image_itself():
-    image = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    made = varied(image.repeat(300, 1, 1, 1), torch.Generator().manual_seed(1))
-    known = {
-        tuple(side[0, list(order)].flatten().tolist())
-        for side in (image, image.flip(3))
-        for order in itertools.permutations(range(3))
-    }
-    found = [tuple(one.flatten().tolist()) for one in made]
-    assert set(found) == known
-    plain = sum(one == tuple(image.flatten().tolist()) for one in found)
-    assert plain / 300 == pytest.approx(0.5 * (0.5 + 0.5 / 6), abs=0.08)
-
-
-def test_whole_groups_are_held_out_and_few_items():
-    items = [
-        Media(f"{g}/{i}", MediaKind.IMAGE, None, g)
-        for g, size in {"a": 40, "b": 30, "c": 25, "d": 6}.items()
-        for i in range(size)
-    ]
-    held = hold_out(items)
-    assert {item.group for item, out in zip(items, held, strict=True) if out} == {"d"}
-    assert not hold_out(items[:95]).any()  # three groups: none can be spared
 
 
 def test_milestones_speak_once_and_not_again_after_a_resumption():
