@@ -1,5 +1,6 @@
 """Fixtures for all tests: nothing touches the user's own folders, and shared data may be absent."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -20,6 +21,15 @@ def _own_config_folder(tmp_path_factory, monkeypatch):
     for name in list(os.environ):
         if name.startswith("PROVENANCE_") and name.endswith("_PLUGINS"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _own_logging():
+    """A command run inside a test configures logging; the next test starts as a library would."""
+    logger = logging.getLogger("provenance")
+    logger.handlers.clear()
+    logger.setLevel(logging.NOTSET)
+    logger.propagate = True
 
 
 @pytest.fixture(scope="session")

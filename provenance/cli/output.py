@@ -66,11 +66,13 @@ def say(message: str) -> None:
 
 
 def console() -> "Console":
-    """Return a rich console on the data stream; 100 columns where it is no terminal."""
+    """Return a rich console on the data stream; ``COLUMNS`` or 100 wide where it is no terminal."""
     from rich.console import Console
 
     stream = data_stream()
-    return Console(file=stream, width=None if stream.isatty() else 100, highlight=False)
+    columns = os.environ.get("COLUMNS", "")
+    width = None if stream.isatty() else int(columns) if columns.isdigit() else 100
+    return Console(file=stream, width=width, highlight=False)
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[str]], *, title: str = "") -> "Table":

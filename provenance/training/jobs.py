@@ -4,6 +4,7 @@ Each worker computes with one thread, since processes that each use all cores sl
 A worker ends itself when its parent is gone, so that a killed run leaves nobody writing.
 """
 
+import contextlib
 import logging
 import multiprocessing
 import os
@@ -82,15 +83,19 @@ def _relay(futures: "list[Future[Any]]", messages: Any, progress: Progress) -> N
     """Pass progress on until all jobs have ended, or one has failed."""
     while True:
         done, running = wait(futures, timeout=_POLL_S)
-        while True:
-            try:
-                progress(*messages.get_nowait())
-            except queue.Empty:
-                break
+        # a result may overtake the last messages of its job: at the end, wait for those
+        _pass_on(messages, progress, wait_s=0.0 if running else _POLL_S)
         for future in done:
             future.result()  # raises what the job raised
         if not running:
             return
+
+
+def _pass_on(messages: Any, progress: Progress, *, wait_s: float) -> None:
+    """Pass on the messages that have come, and those that come within ``wait_s`` of another."""
+    with contextlib.suppress(queue.Empty):
+        while True:
+            progress(*messages.get(timeout=wait_s) if wait_s else messages.get_nowait())
 
 
 def _end_children(pool: ProcessPoolExecutor) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 
 def provenance(*arguments, path):
-    environment = os.environ | {"PYTHONPATH": str(path)}
+    environment = os.environ | {"PYTHONPATH": str(path), "COLUMNS": "250"}
     command = [sys.executable, "-m", "provenance", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 

@@ -47,7 +47,6 @@ def test_a_fault_costs_only_its_plugin(installed, fault, caplog):
     installed(f"zz-{fault}", source)
     installed("zzz-after", misbehaving.GOOD.format(name="after"))
     caplog.set_level(logging.DEBUG, logger="provenance")
-    logging.getLogger("provenance").propagate = True
 
     found = registry()
 

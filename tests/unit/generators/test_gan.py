@@ -323,13 +323,13 @@ def test_other_sizes_are_user_errors(tmp_path, size_px):
 def test_other_shapes_are_user_errors(tmp_path, shape):
     media = Media("odd", MediaKind.IMAGE, np.zeros(shape, np.uint8), "g")
     with pytest.raises(UserError):
-        GANGenerator().fit([media], context(tmp_path))
+        GANGenerator().fit([media, media], context(tmp_path))
 
 
 def test_wide_integers_are_user_errors(tmp_path):
     media = Media("odd", MediaKind.IMAGE, np.zeros((32, 32, 3), np.uint16), "g")
     with pytest.raises(UserError, match="8-bit"):
-        GANGenerator().fit([media], context(tmp_path))
+        GANGenerator().fit([media, media], context(tmp_path))
 
 
 @pytest.mark.parametrize(
