@@ -103,16 +103,22 @@ def command(
 
     A generator that fails costs only itself: the corpus of the others is written, and the exit code
     is 4. A run that was killed goes on with the same options and --resume.
+
+    On several GPUs: torchrun --nproc-per-node N -m provenance generate ...
     """
-    from provenance.corpora.generation import generate, prepare
+    from provenance.corpora.generation import assist, generate, prepare
     from provenance.corpora.plan import Request
     from provenance.training import resolve_device
+    from provenance.training.distributed import process_rank
 
     request = Request(real, count, size, families, checkpoints, budget, seed, sign)
     if dry_run:
         _show_plan(prepare(request)[0], out, as_json=as_json)
         return ExitCode.OK
     resolved = resolve_device(device)
+    if process_rank() > 0:
+        assist(request, out, device=resolved)
+        return ExitCode.OK
     workers = jobs or (1 if resolved.startswith("cuda") else _cores())
     with output.Progress() as progress:
         summary = generate(

@@ -91,8 +91,9 @@ def command(
     """
     from provenance.detection import TrainingRequest
     from provenance.training import resolve_device
+    from provenance.training.distributed import process_count
 
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if process_count() > 1:
         raise UserError(
             "train-detector runs its fits side by side by itself. Start it without torchrun."
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from provenance import __version__
-from provenance.contracts import FitContext
+from provenance.contracts import FitContext, Generator
 from provenance.corpora.outcome import Outcome, plugin_at_work
 from provenance.corpora.plan import WORK_FOLDER, Plan, PlannedGenerator, hash_items
 from provenance.corpora.sources import CARD_FILE, WEIGHTS_FILE, read_card
@@ -85,27 +85,46 @@ def _train(
     device: str,
     progress: Callable[[float, str], None],
 ) -> None:
-    workdir = out / WORK_FOLDER / "generators" / generator.name
+    folder = artefact_folder(out, generator)
+    model, context = fit(plan, generator, items, out, device, progress)
+    with plugin_at_work(generator.plugin, "training"):
+        folder.mkdir(parents=True, exist_ok=True)
+        model.save(folder)
+    if not (folder / WEIGHTS_FILE).is_file():
+        raise PluginError(f"{generator.plugin}: save wrote no {WEIGHTS_FILE}")
+    logs = _keep_records(context.workdir, folder)
+    write_json(folder / CARD_FILE, _card(plan, generator, items, context, folder, logs))
+    for checkpoint in context.workdir.rglob("*.pt"):  # many times as large as the weights
+        checkpoint.unlink()
+
+
+def fit(
+    plan: Plan,
+    generator: PlannedGenerator,
+    items: Sequence[Media],
+    out: Path,
+    device: str,
+    progress: Callable[[float, str], None],
+) -> tuple[Generator, FitContext]:
+    """Train a generator and return it with its context; arguments as :func:`obtain_generator`.
+
+    Every process of a ``torchrun`` calls this; only the first writes.
+
+    Raises:
+        PluginError: The plugin failed.
+    """
     context = FitContext(
-        workdir=workdir,
+        workdir=out / WORK_FOLDER / "generators" / generator.name,
         seed=derive_seed(plan.request.seed, generator.name, "fit") % 2**32,
         device=device,
         budget_s=plan.request.budget_s,
         resume=True,  # takes up a checkpoint where there is one; a fresh run has none
         progress=progress,
     )
-    folder = artefact_folder(out, generator)
     with plugin_at_work(generator.plugin, "training"):
         model = registry().generator(generator.plugin).factory()
         model.fit(items, context)
-        folder.mkdir(parents=True, exist_ok=True)
-        model.save(folder)
-    if not (folder / WEIGHTS_FILE).is_file():
-        raise PluginError(f"{generator.plugin}: save wrote no {WEIGHTS_FILE}")
-    logs = _keep_records(workdir, folder)
-    write_json(folder / CARD_FILE, _card(plan, generator, items, context, folder, logs))
-    for checkpoint in workdir.rglob("*.pt"):  # optimiser states are many times the weights
-        checkpoint.unlink()
+    return model, context
 
 
 def _card(

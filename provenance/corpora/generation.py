@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from provenance.corpora.fitting import is_trained, obtain_generator
+from provenance.corpora.fitting import fit, is_trained, obtain_generator
 from provenance.corpora.index import write_index
 from provenance.corpora.making import make_files, write_real
 from provenance.corpora.outcome import Outcome
@@ -29,6 +29,7 @@ from provenance.corpora.sheets import write_sheet
 from provenance.corpora.sources import choose_generators, read_pool
 from provenance.errors import PluginError, UserError
 from provenance.files import folder_lock, remove_temporaries
+from provenance.training.distributed import Workers, process_count
 from provenance.training.jobs import Job, run_jobs
 from provenance.types import Media
 
@@ -112,6 +113,26 @@ def generate(
         return run.describe(started)
 
 
+def assist(request: Request, out: Path, *, device: str) -> None:
+    """Take part in the training of :func:`generate` as a further process of a ``torchrun``.
+
+    Args:
+        request: The same as the first process's.
+        out: The same; only read.
+        device: Resolved name.
+
+    Raises:
+        UserError: The request cannot be met.
+        PluginError: A generator failed; torchrun then ends all processes.
+    """
+    plan, pool = prepare(request)
+    items = training_items(plan, pool)
+    missing = Workers(device).share([g.name for g in plan.generators])
+    for generator in plan.generators:
+        if generator.name in missing and generator.checkpoint is None:
+            fit(plan, generator, items, out, device, lambda fraction, message: None)
+
+
 def _plan(request: Request, out: Path, *, resume: bool) -> tuple[Plan, list[Media]]:
     """Return the plan of an interrupted run, or make one; see :func:`generate`."""
     found = load_plan(out) if resume else None
@@ -180,6 +201,8 @@ class _Run:
         """Obtain the generators that are not there yet."""
         items = training_items(self._plan, self._pool)
         missing = [g for g in self._generators if not is_trained(self._out, g)]
+        if process_count() > 1:
+            Workers(self._device).share([g.name for g in missing])  # see assist
         self._each("train", missing, obtain_generator, items=items)
 
     def write(self) -> None:
@@ -209,9 +232,11 @@ class _Run:
         function: Callable[..., Outcome],
         **arguments: Any,
     ) -> None:
+        # processes of a torchrun train together, and so one generator at a time
+        workers = 1 if stage == "train" and process_count() > 1 else self._jobs
         shared = {"plan": self._plan, "out": self._out, "device": self._device, **arguments}
         work = [Job(f"{stage} {g.name}", function, {"generator": g, **shared}) for g in generators]
-        for outcome in run_jobs(work, workers=self._jobs, progress=self._progress):
+        for outcome in run_jobs(work, workers=workers, progress=self._progress):
             if outcome.error is not None:
                 self._failed[outcome.generator] = outcome.error
         self._generators = [g for g in self._generators if g.name not in self._failed]

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from provenance.contracts import Detector, DetectorSpec, FitContext
 from provenance.detection import fit_input
 from provenance.testing.corpus import tiny_items
-from provenance.testing.detector_checks import CHECKS, Subject
+from provenance.testing.detector_promises import CHECKS, Subject
 from provenance.testing.results import CheckResult, known_failures, run_checks
 from provenance.types import LabelledMedia, MediaKind, Split
 

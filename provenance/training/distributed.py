@@ -10,7 +10,18 @@ from typing import TypeVar, cast
 import torch
 from torch import distributed
 
+_Value = TypeVar("_Value")
 _Network = TypeVar("_Network", bound=torch.nn.Module)
+
+
+def process_count() -> int:
+    """Return how many processes train together, 1 unless started by ``torchrun``."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def process_rank() -> int:
+    """Return the number of this process among them; 0 logs, saves and writes."""
+    return int(os.environ.get("RANK", "0"))
 
 
 class Workers:
@@ -23,8 +34,8 @@ class Workers:
     """
 
     def __init__(self, device: str) -> None:
-        self.rank = int(os.environ.get("RANK", "0"))
-        self.count = int(os.environ.get("WORLD_SIZE", "1"))
+        self.rank = process_rank()
+        self.count = process_count()
         self.device = device
         if self.count == 1:
             return
@@ -46,6 +57,14 @@ class Workers:
         ids = [torch.device(self.device).index] if self.device.startswith("cuda") else None
         wrapped = torch.nn.parallel.DistributedDataParallel(network, device_ids=ids)
         return cast("_Network", wrapped)  # DDP forwards calls as the network itself would
+
+    def share(self, value: _Value) -> _Value:
+        """Return the first process's ``value`` in all of them: plain data, sent by pickle."""
+        if self.count == 1:
+            return value
+        shared = [value]
+        distributed.broadcast_object_list(shared, src=0, device=torch.device(self.device))
+        return shared[0]
 
     def agree(self, value: float) -> float:
         """Return the first process's ``value`` everywhere: clocks differ, decisions must not."""

@@ -181,3 +181,17 @@ def test_a_run_killed_again_and_again_leaves_a_whole_corpus(environment, tmp_pat
     done = run(environment, out, "--resume", "--jobs", "2")
     assert done.returncode == ExitCode.OK, done.stderr
     assert_whole(out)
+
+
+def test_torchrun_trains_one_generator_in_two_processes(tmp_path):
+    """Both processes take part in the training of a real generator; the first writes."""
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
+        *("-m", "provenance", "generate", "--family", "vae", "--count", "20", "--budget", "2"),
+        *("--device", "cpu", "--no-sign", "--out", str(tmp_path / "corpus")),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stderr[-3000:]
+    corpus = open_corpus(tmp_path / "corpus")
+    assert len(corpus.rows) == 60
+    assert done.stderr.count("Corpus: ") == 1

@@ -8,7 +8,7 @@ import pytest
 from example_detector import SPEC, Example, problem
 
 from provenance import Scores
-from provenance.testing.detector_checks import CHECKS
+from provenance.testing.detector_promises import CHECKS
 from provenance.testing.detectors import check_detector
 from provenance.training import save_weights
 
