@@ -74,16 +74,17 @@ def decode_image(data: bytes, limits: ImageLimits | None = None) -> "NDArray[np.
     raise UnreadableError(f"cannot be decoded: damaged, or an unusual {media_type}")
 
 
-def encode_png(pixels: "NDArray[np.uint8]") -> bytes:
-    """Encode RGB as PNG without compression.
+def encode_png(pixels: "NDArray[np.uint8]", *, compression: int = _STORED) -> bytes:
+    """Encode RGB as PNG, without compression unless asked for.
 
     Stored rather than deflated on purpose: a deflated file is smaller the smoother its content, and
     so its size alone would tell generated from real.
 
     Args:
         pixels: uint8 (H, W, 3), RGB.
+        compression: 0 (stored) to 9; leave it at 0 in a corpus.
     """
-    return _encode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, _STORED])
+    return _encode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, compression])
 
 
 def encode_jpeg(pixels: "NDArray[np.uint8]", *, quality: int = 85) -> bytes:

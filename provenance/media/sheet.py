@@ -50,4 +50,4 @@ def contact_sheet(
         if captions:
             place = (6, top + height // 2 + 5)
             cv2.putText(sheet, captions[r], place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (230,) * 3, 1)
-    return encode_png(sheet)
+    return encode_png(sheet, compression=9)
