@@ -121,8 +121,17 @@ def run(arguments: list[str]) -> int:
 
 
 def _say(message: str, code: ExitCode) -> int:
-    click.echo(message, err=True)
+    lines = message.split("\n")  # ours; what names of files hold must not steer the terminal
+    click.echo("\n".join(map(output.printable, lines)), err=True)
     return int(code)
+
+
+class _PrintableFormatter(logging.Formatter):
+    """One line a message, whatever names of files or plugins' errors hold."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base's name
+        record.message = output.printable(record.message)
+        return super().formatMessage(record)
 
 
 def _report_bug(error: Exception, arguments: list[str]) -> int:
@@ -141,7 +150,7 @@ def _configure_logging(*, quiet: bool, verbose: int) -> None:
     levels = {0: logging.WARNING, 1: logging.INFO}
     level = logging.ERROR if quiet else levels.get(verbose, logging.DEBUG)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    handler.setFormatter(_PrintableFormatter("%(levelname)s: %(message)s"))
     _LOG.handlers[:] = [handler]
     _LOG.setLevel(level)
     _LOG.propagate = False

@@ -1,6 +1,7 @@
 """The one training loop: steps until the budget is spent, checkpoints, resumption, logging."""
 
 import logging
+import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -136,7 +137,10 @@ class TrainingLoop:
         }
         self._folder.mkdir(parents=True, exist_ok=True)
         temporary = self._folder / f"{TEMPORARY_PREFIX}{_CHECKPOINT}"
-        torch.save(state, temporary)
+        with temporary.open("wb") as stream:
+            torch.save(state, stream)
+            stream.flush()
+            os.fsync(stream.fileno())  # a torn checkpoint would stop every later --resume
         temporary.replace(self._folder / _CHECKPOINT)
 
     def _restore(self) -> bool:

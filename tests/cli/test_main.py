@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import logging
 import statistics
 import subprocess
 import sys
@@ -116,6 +117,19 @@ def test_a_wrong_settings_file_is_a_user_error(tmp_path, monkeypatch, capsys):
     (tmp_path / "provenance.toml").write_text("[datasets]\njsn = true\n")
     assert run(["datasets"]) == ExitCode.USER_ERROR
     assert "Did you mean 'json'" in capsys.readouterr().err
+
+
+def test_messages_cannot_steer_a_terminal(monkeypatch, capsys):
+    def fail(*_, **__):
+        logging.getLogger("provenance").warning("skipped %s", "a\x1b[2J\nERROR: forged")
+        raise UserError("cannot read a\x1b[2Jb")
+
+    monkeypatch.setattr(main_module.cli, "main", fail)
+    main_module._configure_logging(quiet=False, verbose=0)
+    assert run(["plugins"]) == ExitCode.USER_ERROR
+    text = capsys.readouterr().err
+    assert "\x1b" not in text
+    assert [line.split(":")[0] for line in text.splitlines()] == ["WARNING", "Error"]
 
 
 def test_cells_cannot_steer_a_terminal():
