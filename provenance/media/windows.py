@@ -55,14 +55,16 @@ def _tiles(
     pixels: "NDArray[np.uint8]", size: int, stride: int, most: int
 ) -> "list[NDArray[np.uint8]]":
     height, width = pixels.shape[:2]
-    corners = [
-        (top, left)
-        for top in range(0, height - size + 1, stride)
-        for left in range(0, width - size + 1, stride)
-    ]
+    tops, lefts = _starts(height, size, stride), _starts(width, size, stride)
+    corners = [(top, left) for top in tops for left in lefts]
     if len(corners) > most:  # spread evenly, so that no part of a large image is left out
         corners = [corners[i] for i in np.linspace(0, len(corners) - 1, most).round().astype(int)]
     return [_window(pixels, top, left, size) for top, left in corners]
+
+
+def _starts(length: int, size: int, stride: int) -> list[int]:
+    """Return where tiles start; the last one ends at the edge, overlapping the one before it."""
+    return sorted({*range(0, length - size + 1, stride), length - size})
 
 
 def _window(pixels: "NDArray[np.uint8]", top: int, left: int, size: int) -> "NDArray[np.uint8]":

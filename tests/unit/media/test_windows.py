@@ -31,6 +31,17 @@ def test_overlapping_tiles():
     assert len(cut(geometry="tiles", size_px=40, stride_px=20, max_tiles=99)) == 6
 
 
+@pytest.mark.parametrize(("side", "tiles"), [(256, 1), (257, 4), (511, 4), (512, 4), (513, 9)])
+def test_tiles_reach_the_right_and_bottom_edges(side, tiles):
+    rows, columns = np.mgrid[0:side, 0:side]
+    places = np.stack([rows % 256, columns % 256, rows // 256 * 8 + columns // 256], -1)
+    spec = InputSpec("tiles", 256, max_tiles=99)
+    windows = cut_windows(places.astype(np.uint8), MediaKind.IMAGE, spec)
+    assert len(windows) == tiles
+    seen = np.concatenate([window.reshape(-1, 3) for window in windows])
+    assert len(np.unique(seen, axis=0)) == side * side
+
+
 def test_native_is_the_picture_and_resize_has_the_size():
     assert cut()[0] is PICTURE
     assert cut(geometry="resize", size_px=33)[0].shape == (33, 33, 3)
