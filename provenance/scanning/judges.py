@@ -105,17 +105,20 @@ class Panel:
         return said
 
     def _ask(self, judge: Judge, findings: "Sequence[Finding]") -> list[Evidence]:
-        """Ask one detector; where it fails, it abstains on the batch and the scan goes on."""
-        windows = [self._windows(judge, finding) for finding in findings]
+        """Ask one detector; it abstains on the files on which it fails, and the scan goes on.
+
+        Where it fails on a batch, it is asked again file by file: one odd file must not silence it
+        on its neighbours.
+        """
         try:
-            opinions = list(judge.judge(windows)) if windows else []
-            if len(opinions) != len(windows):
-                raise ValueError(f"{len(opinions)} opinions of {len(windows)} files")
-            return [_statement(judge, opinion) for opinion in opinions]
+            return _opinions(judge, [self._windows(judge, finding) for finding in findings])
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
+            if len(findings) > 1:
+                _LOG.debug("detector %s fails on %d files", judge.name, len(findings))
+                return [said for finding in findings for said in self._ask(judge, [finding])]
             why = f"failed: {type(error).__name__}: {error}"
             self._warn(judge, why, error)
-            return [_abstention(judge, why) for _ in windows]
+            return [_abstention(judge, why)]
 
     def _warn(self, judge: Judge, why: str, error: BaseException) -> None:
         _LOG.debug("detector %s %s", judge.name, why, exc_info=error)
@@ -143,6 +146,13 @@ def _kinds(judges: Sequence[Judge], spec: "InputSpec") -> frozenset[MediaKind]:
 
 def _source(judge: Judge) -> str:
     return f"{judge.name}@{judge.version}"
+
+
+def _opinions(judge: Judge, windows: list[list[Any]]) -> list[Evidence]:
+    opinions = list(judge.judge(windows)) if windows else []
+    if len(opinions) != len(windows):
+        raise ValueError(f"{len(opinions)} opinions of {len(windows)} files")
+    return [_statement(judge, opinion) for opinion in opinions]
 
 
 def _statement(judge: Judge, opinion: Said) -> Evidence:

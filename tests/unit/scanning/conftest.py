@@ -42,6 +42,10 @@ class Reader:
         if word == "ODD":
             detail = {1: float("nan"), "deep": {"bytes": b"x", "set": {1}}, "path": path}
             return [Evidence(Channel.METADATA, "fake@1", Verdict.EDITED, None, "odd", detail)]
+        if word == "CHANNEL":
+            return [Evidence("exif", "fake@1", Verdict.EDITED)]
+        if word == "REAL":
+            return [Evidence(Channel.METADATA, "fake@1", "real")]
         if word == "WRONG":
             return [Evidence(Channel.METADATA, "fake@1", Verdict.EDITED, 7.0)]
         if word == "SAY":

@@ -72,6 +72,8 @@ def pictures(folder, count, side=40):
         ("EAT", "needs more memory than the limit of 256 MiB"),
         ("RAISE", "fake failed: RuntimeError: on purpose"),
         ("EXIT", "fake failed: SystemExit: 3"),
+        ("CHANNEL", "fake failed: ValueError: 'exif' is not a valid Channel"),
+        ("REAL", "fake failed: ValueError: 'real' is not a valid Verdict"),
         ("WRONG", "fake failed: ValueError: fake@1 gives a probability of 7.0"),
     ],
 )
@@ -171,6 +173,20 @@ def test_a_detector_that_fails_abstains_and_the_others_count(only_fakes, monkeyp
         "good as told",
     ]
     assert len(caplog.records) == 2  # once each, not per batch
+
+
+@pytest.mark.parametrize("fault", ["raises", "says nonsense"])
+def test_one_odd_file_does_not_silence_a_detector_on_its_neighbours(only_fakes, fault):
+    class Picky(FakeJudge):
+        def judge(self, windows):
+            odd = [int(cut[0][0, 0, 0]) == 3 for cut in windows]
+            if fault == "raises" and any(odd):
+                raise ValueError("odd")
+            return [Opinion(says="odd") if is_odd else self.opinion for is_odd in odd]
+
+    rows = rows_of(pictures(only_fakes / "files", 6), detectors=[Picky()])
+    assert [row.probability is None for row in rows] == [i == 3 for i in range(6)]
+    assert rows[3].evidence[0].reason.startswith("fake abstains: failed: ValueError: ")
 
 
 def test_abstentions_say_why(only_fakes):
