@@ -112,6 +112,7 @@ class Registry:
         self.statuses: list[PluginStatus] = []
         for entry_point in _entry_points():
             self._load(entry_point)
+        self._warn_of_unknown_names()
 
     # -- what plugins offer ------------------------------------------------------------------------
 
@@ -167,6 +168,11 @@ class Registry:
         if module is not None:
             self._register(module, status)
 
+    def _warn_of_unknown_names(self) -> None:
+        known = sorted({name for s in self.statuses for name in (s.name, s.distribution)})
+        for name in sorted((self._disabled | self._only) - set(known)):
+            _LOG.warning("No plugin is called %r.%s", name, did_you_mean(name, known))
+
     def _import(
         self, entry_point: importlib.metadata.EntryPoint, status: PluginStatus
     ) -> "ModuleType | None":
@@ -198,7 +204,7 @@ class Registry:
 
     def _drop(self, module: "ModuleType", status: PluginStatus) -> None:
         self._modules.pop(status.key, None)
-        if self._manager.is_registered(module):
+        if self._manager.get_name(module) == status.key:  # not when another plugin owns it
             self._manager.unregister(module)
 
     # -- asking ------------------------------------------------------------------------------------

@@ -44,6 +44,7 @@ class Fold:
         detector: Name in the registry.
         held_out: Generator that the detector must not see; None to train on everything.
         corpus: Folder.
+        corpus_sha256: Of its rows, when the run was planned.
         folder: Where the fold works and keeps its results.
         input: Fitted to the corpus.
         budget_s: Seconds of training.
@@ -57,6 +58,7 @@ class Fold:
     detector: str
     held_out: str | None
     corpus: Path
+    corpus_sha256: str
     folder: Path
     input: InputSpec
     budget_s: float
@@ -124,7 +126,7 @@ def read_fold(fold: Fold) -> FoldResult:
 
 def _run(fold: Fold, progress: Callable[[float, str], None]) -> None:
     started = time.monotonic()
-    corpus = _open(fold.corpus)
+    corpus = _open(fold.corpus, fold.corpus_sha256)
     detector = registry().detector(fold.detector).factory()
     train = cut_items(_items(corpus, fold, Split.TRAIN), fold.input)
     validation = cut_items(_items(corpus, fold, Split.VALIDATION), fold.input)
@@ -159,9 +161,16 @@ def _context(fold: Fold, progress: Callable[[float, str], None]) -> FitContext:
 
 
 @functools.lru_cache(maxsize=1)
-def _open(folder: Path) -> "Corpus":
-    """Open a corpus once per process: its folds share the decoded items."""
-    return open_corpus(folder)
+def _open(folder: Path, sha256: str) -> "Corpus":
+    """Open a corpus once per process: its folds share the decoded items.
+
+    Raises:
+        UserError: The corpus is no longer the one that the run was planned on.
+    """
+    corpus = open_corpus(folder)
+    if corpus.sha256 != sha256:
+        raise UserError(f"{folder} has changed since this run began. Start it anew.")
+    return corpus
 
 
 def _items(corpus: "Corpus", fold: Fold, split: Split) -> list[LabelledMedia]:

@@ -132,13 +132,13 @@ class _Sample:
         alarms = np.cumsum(of_real, 1)[:, self._ends]
         true_rate = of_synthetic @ self._flagged / positives
         false_rate = of_real @ self._flagged / negatives
+        # + 0 * negatives: nan without reals, as the others are
         return {
             "auroc": _auroc(hits, alarms, positives, negatives),
-            # 0 * nan: undefined without reals, as the others
             "average_precision": _average_precision(hits, alarms, positives) + 0 * negatives,
             "balanced_accuracy": (true_rate + 1 - false_rate) / 2,
-            "tpr_at_1pct_fpr": _hits_at(hits, alarms, 0.01 * negatives) / positives,
-            "tpr_at_5pct_fpr": _hits_at(hits, alarms, 0.05 * negatives) / positives,
+            "tpr_at_1pct_fpr": _hits_at(hits, alarms, 0.01 * negatives) / positives + 0 * negatives,
+            "tpr_at_5pct_fpr": _hits_at(hits, alarms, 0.05 * negatives) / positives + 0 * negatives,
             "ece": self._calibration_error(of_synthetic, of_real, positives, negatives),
             "fpr_at_threshold": false_rate,
         }

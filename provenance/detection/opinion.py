@@ -45,10 +45,12 @@ def opinion(logit: float, calibration: Calibration, strict: Threshold, lax: Thre
     """
     probability = float(calibration.probability(np.asarray(logit)))
     rate = f"{strict.attainable_fpr:.1%}"
-    if logit > strict.logit and probability >= _EVEN:
+    if logit > strict.logit and probability > _EVEN:
         reason = f"scores above the level that {rate} of real items reach"
         return Opinion(True, probability, Verdict.SYNTHETIC, reason, logit)
     if logit > lax.logit:
-        reason = f"scores high, but not above the level that {rate} of real items reach"
+        below = f"not above the level that {rate} of real items reach"
+        why = below if logit <= strict.logit else "real is as likely as synthetic there"
+        reason = f"scores high, but {why}"
         return Opinion(True, probability, Verdict.INCONCLUSIVE, reason, logit)
     return Opinion(True, probability, Verdict.NO_EVIDENCE, "scores as real items do", logit)

@@ -16,8 +16,8 @@ from provenance.corpora import open_corpus
 from provenance.detection.assemble import REPORT_FILE, assemble, corpus_facts
 from provenance.detection.folds import EVERYTHING, Fold, of_kinds, run_fold
 from provenance.detection.windows import fit_input
-from provenance.errors import PluginError, UserError, did_you_mean
-from provenance.files import folder_lock, sha256_bytes, write_json
+from provenance.errors import PluginError, ProvenanceError, UserError, did_you_mean
+from provenance.files import TEMPORARY_PREFIX, folder_lock, sha256_bytes, write_json
 from provenance.plugins import registry
 from provenance.training import Job, run_jobs
 from provenance.types import Split
@@ -157,21 +157,22 @@ def _plan(name: str, request: TrainingRequest, corpus: "Corpus") -> _Plan:
     if unknown := [key for key in options if key not in spec.options]:
         hint = did_you_mean(unknown[0], list(spec.options))
         raise UserError(f"{name} has no option {unknown[0]!r}.{hint}")
+    for key, value in options.items():
+        if isinstance(spec.options[key], bool) and not isinstance(value, bool):
+            raise UserError(f"{name}.{key} is true or false, not {value!r}.")
     items = [item for split in Split for item in of_kinds(corpus.select(split=split), name)]
     if not items:
         raise UserError(f"{name} scores none of the media kinds in {corpus.folder}.")
     window = fit_input(spec.input, (item.media for item in items))
     generators = sorted({item.generator for item in items if item.generator})
-    held_out = [
-        None,
-        *(generators if len(generators) > 1 else []),
-    ]  # none left without the only one
+    others = generators if len(generators) > 1 else []  # without its only generator, none is left
     staging = request.out / STAGING / name
     folds = tuple(
         Fold(
             detector=name,
             held_out=generator,
             corpus=request.corpus,
+            corpus_sha256=corpus.sha256,
             folder=staging / (EVERYTHING if generator is None else f"without-{generator}"),
             input=window,
             budget_s=request.budget_s,
@@ -181,7 +182,7 @@ def _plan(name: str, request: TrainingRequest, corpus: "Corpus") -> _Plan:
             options={**spec.options, **options},
             resume=request.resume,
         )
-        for generator in held_out
+        for generator in (None, *others)
     )
     return _Plan(name, request.out / name, staging, folds)
 
@@ -209,12 +210,13 @@ def _run(plans: Sequence[_Plan], request: TrainingRequest, progress: Progress) -
 def _prepare(plan: _Plan, request: TrainingRequest, corpus: "Corpus") -> bool:
     """Make the staging folder ready; return False where there is nothing left to train."""
     wanted = _fingerprint(plan, corpus)
-    if not request.resume:
-        shutil.rmtree(plan.staging, ignore_errors=True)
-    elif plan.staging.exists():
+    _finish_swap(plan)
+    if not request.resume or not (plan.staging / _REQUEST).is_file():
+        _discard(plan.staging)  # without its request, nobody knows what the folds were trained for
+    if plan.staging.exists():
         _refuse_other(plan.staging / _REQUEST, wanted, plan)
         return not (plan.staging / _READY / REPORT_FILE).is_file()
-    elif (plan.out / REPORT_FILE).is_file():
+    if request.resume and (plan.out / REPORT_FILE).is_file():
         report = json.loads((plan.out / REPORT_FILE).read_text(encoding="utf-8"))
         if report.get("request") == wanted:
             return False
@@ -223,13 +225,11 @@ def _prepare(plan: _Plan, request: TrainingRequest, corpus: "Corpus") -> bool:
 
 
 def _refuse_other(path: Path, wanted: str, plan: _Plan) -> None:
-    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-    if found is not None and found != wanted:
+    if json.loads(path.read_text(encoding="utf-8")) != wanted:
         raise UserError(
             f"The interrupted run of {plan.name} had other options or another corpus. Repeat its "
             "options, or leave out --resume to start anew."
         )
-    write_json(path, wanted)
 
 
 def _fingerprint(plan: _Plan, corpus: "Corpus") -> str:
@@ -256,7 +256,10 @@ def _finish(
         ready = plan.staging / _READY
         if not (ready / REPORT_FILE).is_file():
             facts = corpus_facts(corpus)
-            assemble(ready, plan.folds, facts, request=_fingerprint(plan, corpus))
+            try:
+                assemble(ready, plan.folds, facts, request=_fingerprint(plan, corpus))
+            except (ProvenanceError, OSError) as failure:
+                return TrainingResult(plan.name, plan.out, None, str(failure))
         _put_in_place(plan, ready)
     report = json.loads((plan.out / REPORT_FILE).read_text(encoding="utf-8"))
     return TrainingResult(plan.name, plan.out, report)
@@ -272,4 +275,21 @@ def _put_in_place(plan: _Plan, ready: Path) -> None:
         shutil.rmtree(plan.staging / _OLD, ignore_errors=True)
         plan.out.rename(plan.staging / _OLD)
     ready.rename(plan.out)
-    shutil.rmtree(plan.staging)
+    _discard(plan.staging)
+
+
+def _finish_swap(plan: _Plan) -> None:
+    """Do the second renaming of a run that was killed between the two."""
+    ready = plan.staging / _READY
+    if (plan.staging / _OLD).exists() and (ready / REPORT_FILE).is_file() and not plan.out.exists():
+        ready.rename(plan.out)
+        _discard(plan.staging)
+
+
+def _discard(folder: Path) -> None:
+    """Take a folder away whole: killed meanwhile, nothing half-deleted keeps its name."""
+    gone = folder.with_name(f"{TEMPORARY_PREFIX}{folder.name}")
+    shutil.rmtree(gone, ignore_errors=True)
+    if folder.exists():
+        folder.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)

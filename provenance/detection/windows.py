@@ -50,10 +50,15 @@ def windows_of(media: Media, spec: InputSpec) -> list[Any]:
 def cut_items(items: Sequence[LabelledMedia], spec: InputSpec) -> list[LabelledMedia]:
     """Return each window as an item of its own, labelled as the item that it was cut from.
 
-    The first window keeps the item's id, so that parents are still found by theirs.
+    The first window keeps the item's id; ids of parents change alike, so that each window of a fake
+    finds the same window of its parent.
     """
     return [
-        replace(item, media=replace(item.media, id=_window_id(item.media.id, index), data=window))
+        replace(
+            item,
+            media=replace(item.media, id=_window_id(item.media.id, index), data=window),
+            parent=item.parent and _window_id(item.parent, index),
+        )
         for item in items
         for index, window in enumerate(windows_of(item.media, spec))
     ]

@@ -17,11 +17,13 @@ import numpy as np
 
 from provenance.contracts import API_VERSION, Detector, DetectorSpec, FitContext, Scores
 from provenance.testing.probes import (
+    add_a_tensor,
     before_and_after,
     cut_off,
     drop_a_tensor,
     files_opened,
     heavy_imports,
+    optimiser_steps,
     raises,
     random_states,
     torch_settings,
@@ -42,6 +44,7 @@ class Subject:
         folder: What ``save`` wrote.
         context: Of the training.
         train: Items of the train split.
+        validation: Items of the validation split.
         test: Items of the test split.
         module: Name of the plugin's module, where known.
     """
@@ -51,6 +54,7 @@ class Subject:
     folder: Path
     context: FitContext
     train: Sequence[LabelledMedia]
+    validation: Sequence[LabelledMedia]
     test: Sequence[LabelledMedia]
     module: str | None
 
@@ -210,7 +214,12 @@ def _untrained_does_not_score(subject: Subject) -> None:
 
 
 def _damaged_weights_are_refused(subject: Subject) -> None:
-    for what, damage in {"cut off": cut_off, "with a tensor missing": drop_a_tensor}.items():
+    damages = {
+        "cut off": cut_off,
+        "with a tensor missing": drop_a_tensor,
+        "with a tensor too many": add_a_tensor,
+    }
+    for what, damage in damages.items():
         with tempfile.TemporaryDirectory() as folder:
             damaged = Path(folder) / "model"
             shutil.copytree(subject.folder, damaged)
@@ -230,10 +239,13 @@ def _higher_means_synthetic(subject: Subject) -> None:
 def _training_resumes(subject: Subject) -> None:
     """A run that had finished goes on to the same scores, without training anew."""
     detector = subject.factory()
-    validation = subject.train[::4]
-    detector.fit(subject.train, validation, replace(subject.context, resume=True))
+    resumed = replace(subject.context, resume=True)
+    with optimiser_steps() as steps:
+        detector.fit(subject.train, subject.validation, resumed)
+    assert not steps.count, "a finished training goes on"
     scores = detector.score(subject.items)
     _assert_contract(scores, len(subject.items))
+    _assert_same(subject.fresh().score(subject.items).logit, scores.logit, "after resuming")
 
 
 CHECKS: Mapping[str, Callable[[Subject], None]] = {

@@ -79,5 +79,13 @@ def _train(
     detector = factory()
     detector.fit(parts[Split.TRAIN], parts[Split.VALIDATION], context)
     detector.save(folder / "model")
-    test = parts[Split.TEST]
-    return Subject(factory, spec, folder / "model", context, parts[Split.TRAIN], test, module)
+    return Subject(
+        factory=factory,
+        spec=spec,
+        folder=folder / "model",
+        context=context,
+        train=parts[Split.TRAIN],
+        validation=parts[Split.VALIDATION],
+        test=parts[Split.TEST],
+        module=module,
+    )

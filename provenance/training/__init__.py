@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from provenance.training.logs import RunLog
     from provenance.training.loop import TrainingLoop
     from provenance.training.seeds import derive_seed, seed_everything
-    from provenance.training.weights import load_weights, save_weights
+    from provenance.training.weights import WEIGHTS_FILE, load_weights, save_weights
 
 __all__ = [
     "EMA",
+    "WEIGHTS_FILE",
     "Job",
     "Precision",
     "RunLog",
@@ -58,6 +59,7 @@ __getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "EMA": "provenance.training.ema",
+        "WEIGHTS_FILE": "provenance.training.weights",
         "Job": "provenance.training.jobs",
         "Precision": "provenance.training.devices",
         "RunLog": "provenance.training.logs",

@@ -50,7 +50,7 @@ def run_jobs(jobs: Sequence[Job], *, workers: int, progress: Progress) -> list[A
         progress: Receives the progress of every job.
 
     Raises:
-        Exception: The first error of any job, after those that already run have ended.
+        Exception: The first error of any job; the others are ended before it is raised.
     """
     if workers <= 1 or len(jobs) <= 1:
         return [_run_here(job, progress) for job in jobs]
@@ -69,8 +69,12 @@ def run_jobs(jobs: Sequence[Job], *, workers: int, progress: Progress) -> list[A
         try:
             _relay(futures, messages, progress)
         except BaseException:
+            children = list((pool._processes or {}).values())  # shutdown forgets them
             pool.shutdown(wait=False, cancel_futures=True)
-            _end_children(pool)
+            for child in children:
+                child.terminate()
+            for child in children:
+                child.join()
             raise
     return [future.result() for future in futures]
 
@@ -96,11 +100,6 @@ def _pass_on(messages: Any, progress: Progress, *, wait_s: float) -> None:
     with contextlib.suppress(queue.Empty):
         while True:
             progress(*messages.get(timeout=wait_s) if wait_s else messages.get_nowait())
-
-
-def _end_children(pool: ProcessPoolExecutor) -> None:
-    for process in list((pool._processes or {}).values()):
-        process.terminate()
 
 
 class _one_thread_each:  # noqa: N801 - reads as a statement where it is used

@@ -1,6 +1,7 @@
 """The log of a training run: JSON lines always, TensorBoard where it is installed."""
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,8 @@ class RunLog:
         """Log ``values`` at ``step``; each line also carries the Unix time in seconds."""
         if not self._enabled:
             return
-        line = json.dumps({"step": step, "time_s": round(time.time(), 3), **values})
+        plain = {name: _plain(value) for name, value in values.items()}
+        line = json.dumps({"step": step, "time_s": round(time.time(), 3), **plain})
         with self.path.open("a", encoding="utf-8") as stream:
             stream.write(line + "\n")
         if self._board is not None:
@@ -57,6 +59,11 @@ class RunLog:
             temporary = self.path.with_name(f"{TEMPORARY_PREFIX}{self.path.name}")
             temporary.write_bytes(whole)
             temporary.replace(self.path)
+
+
+def _plain(value: float | str) -> float | str | None:
+    """Return None for what JSON cannot hold: infinities and what is no number."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _tensorboard(folder: Path) -> Any:

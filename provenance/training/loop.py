@@ -133,6 +133,7 @@ class TrainingLoop:
             "step": self.step,
             "elapsed_s": self.elapsed_s,
             "rng": torch.get_rng_state(),
+            "device_rng": self._device_rng(),
             "keep": {name: thing.state_dict() for name, thing in self._keep.items()},
         }
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -143,6 +144,11 @@ class TrainingLoop:
             os.fsync(stream.fileno())  # a torn checkpoint would stop every later --resume
         temporary.replace(self._folder / _CHECKPOINT)
 
+    def _device_rng(self) -> torch.Tensor | None:
+        if not self.workers.device.startswith("cuda"):
+            return None
+        return torch.cuda.get_rng_state(self.workers.device)
+
     def _restore(self) -> bool:
         path = self._folder / _CHECKPOINT
         if not path.exists():
@@ -152,6 +158,8 @@ class TrainingLoop:
         for name, thing in self._keep.items():
             thing.load_state_dict(state["keep"][name])
         torch.set_rng_state(state["rng"].cpu())
+        if state["device_rng"] is not None:
+            torch.cuda.set_rng_state(state["device_rng"].cpu(), self.workers.device)
         self.step, self.elapsed_s = int(state["step"]), float(state["elapsed_s"])
         self.fraction = self._fraction()
         _LOG.info("Resumed %s at step %d, %.0f s", self._folder, self.step, self.elapsed_s)

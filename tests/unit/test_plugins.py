@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from pathlib import Path
 
 import fake_distribution
 import misbehaving
@@ -90,6 +91,23 @@ def test_a_second_distribution_with_the_same_entry_point_is_named(installed):
     assert "zz-one" in second.error
     assert "one" in found.datasets
     assert "two" not in found.datasets
+
+
+def test_a_second_entry_point_to_a_module_costs_only_itself(installed):
+    source = "from provenance_plugins.spectral import register_detectors  # noqa: F401"
+    installed("zz-alias", source)
+    metadata = next(p for p in map(Path, sys.path) if (p / "zz_alias.py").exists())
+    entry_points = metadata / "zz_alias-1.0.dist-info" / "entry_points.txt"
+    entry_points.write_text("[provenance]\nalias = provenance_plugins.spectral\n")
+    found = registry()
+    assert (status(found, "alias").state, status(found, "alias").stage) == ("failed", "register")
+    assert status(found, "spectral").offers == ["detectors: spectral"]
+    assert "spectral" in found.detectors
+
+
+def test_unknown_names_in_the_environment_are_told(caplog):
+    registry(PROVENANCE_DISABLE_PLUGINS="spectrl")
+    assert "Did you mean 'spectral'?" in caplog.text
 
 
 def test_prints_of_a_plugin_never_reach_stdout(installed, capsys):

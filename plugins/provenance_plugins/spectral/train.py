@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from provenance import FitContext, Label, LabelledMedia, UserError
-from provenance.training import RunLog, load_weights, save_weights
+from provenance.training import WEIGHTS_FILE, RunLog, load_weights, save_weights
 from provenance_plugins.spectral.features import Array
 from provenance_plugins.spectral.model import extract, logits, problem_of, standardised
 
@@ -92,7 +92,7 @@ def _features(
     if truth.all() or not truth.any():
         raise UserError(f"spectral needs real and synthetic items of 32 px or more in {name}.")
     folder = context.workdir / f"features-{name}"
-    if context.resume and folder.is_dir():
+    if context.resume and (folder / WEIGHTS_FILE).is_file():
         rows = load_weights(folder)[0]["rows"].astype(np.float32)
         if len(rows) == len(usable):
             return rows, truth

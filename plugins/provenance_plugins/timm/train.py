@@ -54,8 +54,8 @@ def _fit(
         {"network": network, "average": average, "optimizer": optimizer, "scaler": precision,
          "best": best},
     )  # fmt: skip
-    if not loop.resumed:
-        torch.manual_seed(derive_seed(context.seed, "batches", workers.rank))
+    if not (loop.resumed and workers.is_first):  # the checkpoint holds the first process's state
+        torch.manual_seed(derive_seed(context.seed, "batches", workers.rank, loop.step))
     shared = workers.wrap(network)
     shared.train()
     half = max(1, int(options["batch_size"]) // 2)

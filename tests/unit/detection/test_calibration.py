@@ -111,3 +111,10 @@ def test_the_band_between_the_thresholds_is_inconclusive(logit, verdict):
 
 def test_what_is_rare_and_yet_more_likely_real_is_not_called_synthetic():
     assert opinion(3.0, Calibration(1.0, -5.0), STRICT, LAX).says is Verdict.INCONCLUSIVE
+
+
+def test_a_detector_that_knows_nothing_says_nothing():
+    """Scale 0 is what calibration gives a detector that is upside down: P = 0.5 for everything."""
+    found = opinion(3.0, Calibration(0.0, 0.0), STRICT, LAX)
+    assert found.says is Verdict.INCONCLUSIVE
+    assert "real is as likely" in found.reason

@@ -96,7 +96,8 @@ def test_any_ties_agree_with_scikit_learn(items):
 def test_one_class_alone_is_undefined_not_wrong():
     logits = np.array([0.1, 0.2])
     for truth in (np.zeros(2, bool), np.ones(2, bool)):
-        found = {name for name, estimate in values(logits, truth).items() if estimate.value}
+        estimates = values(logits, truth).items()
+        found = {name for name, estimate in estimates if estimate.value is not None}
         assert found == ({"fpr_at_threshold"} if not truth.any() else set())
 
 

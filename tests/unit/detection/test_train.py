@@ -19,6 +19,7 @@ from provenance.detection import (
     plan_folds,
     train_detectors,
 )
+from provenance.detection.folds import _open
 from provenance.detection.windows import cut_items
 from provenance.errors import ArtefactError, UserError
 from provenance.plugins import registry
@@ -236,12 +237,57 @@ def test_killed_between_the_two_renames_the_next_run_completes(trained, request_
     assert not staging.exists()
 
 
+def test_killed_between_the_two_renames_a_run_anew_keeps_what_was_complete(
+    trained, request_, monkeypatch
+):
+    staging = request_.out / ".training" / "example"
+    shutil.copytree(trained.folder, staging / "artefact")
+    shutil.move(trained.folder, staging / "replaced")
+    monkeypatch.setattr(example_detector.Example, "fit", None)
+    (failed,) = train_detectors(request_, silent)
+    assert failed.error
+    assert load_artefact(trained.folder, "cpu").card.metrics
+
+
+def test_folds_of_an_unknown_request_are_not_adopted(request_, monkeypatch):
+    """As a kill leaves them while the staging folder is taken away."""
+    original = example_detector.Example.fit
+    monkeypatch.setattr(example_detector.Example, "fit", None)
+    train_detectors(request_, silent)
+    staging = request_.out / ".training" / "example"
+    (staging / "request.json").unlink()
+    (staging / "all").mkdir(exist_ok=True)
+    (staging / "all" / "fold.json").write_text("{}")
+    monkeypatch.setattr(example_detector.Example, "fit", original)
+    (result,) = train_detectors(replace(request_, resume=True, seed=99), silent)
+    assert result.error is None
+
+
+def test_a_detector_that_cannot_be_calibrated_costs_only_itself(request_, monkeypatch):
+    def assemble(*_, **__):
+        raise UserError("it abstains on all")
+
+    monkeypatch.setattr("provenance.detection.train.assemble", assemble)
+    (result,) = train_detectors(request_, silent)
+    assert result.error == "it abstains on all"
+
+
+def test_a_corpus_that_changed_is_not_mixed_with_the_old_one(request_, corpus):
+    (fold, *_) = plan_folds(request_)["example"]
+    with pytest.raises(UserError, match="has changed"):
+        _open(fold.corpus, "another hash")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"detectors": ("exemple",)}, "Did you mean 'example'"),
         ({"options": {"example": {"delay": 1}}}, "Did you mean 'delay_s'"),
         ({"options": {"timm": {"backbone": "x"}}}, "not to be trained"),
+        (
+            {"detectors": ("timm",), "options": {"timm": {"pretrained": "False"}}},
+            "true or false",
+        ),
         ({"corpus": Path("nowhere")}, "no corpus"),
     ],
 )
@@ -283,4 +329,5 @@ def test_items_larger_than_the_window_are_cut_into_items():
     cut = cut_items([item], InputSpec(geometry="tiles", size_px=32))
     assert [c.media.id for c in cut] == [item.media.id + end for end in ("", "#1", "#2", "#3")]
     assert {c.media.data.shape for c in cut} == {(32, 32, 3)}
+    assert [c.parent for c in cut] == [c.media.id for c in cut]  # each finds its own window
     assert cut_items([item], InputSpec(geometry="crop", size_px=65)) == []

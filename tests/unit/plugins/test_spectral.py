@@ -113,15 +113,20 @@ def test_mean_auroc_weighs_generators_alike():
     assert mean_auroc(scores, truth, [None, "a", "a", "a", "b"]) == 0.5
 
 
-def fit(tmp_path, **options):
+def fit(tmp_path, *, resume=False, **options):
     items = tiny_items(40)
     train, validation = (
         [item for item in items if item.split is split] for split in (Split.TRAIN, Split.VALIDATION)
     )
-    context = FitContext(tmp_path, options={**SPEC.options, **options})
+    context = FitContext(tmp_path, resume=resume, options={**SPEC.options, **options})
     detector = build()
     detector.fit(train, validation, context)
     return detector, [item.media.data for item in items]
+
+
+def test_a_run_killed_before_its_features_were_written_resumes(tmp_path):
+    (tmp_path / "features-train").mkdir()
+    fit(tmp_path, resume=True, model="lda")
 
 
 @pytest.mark.parametrize("model", ["lda", "logistic-0.003", "logistic-0.03", "mlp"])

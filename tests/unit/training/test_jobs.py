@@ -30,6 +30,12 @@ MODULE = """
         raise ValueError("as it was meant to")
 
 
+    def fail_after(path, progress):
+        while not (Path(path).exists() and Path(path).read_text()):
+            time.sleep(0.05)
+        fail(progress)
+
+
     def beat(path, progress):
         while True:
             Path(path).write_text(f"{os.getpid()} {time.time()}")
@@ -78,6 +84,17 @@ def test_an_error_in_a_job_is_raised(work, workers):
     jobs = [Job("good", work.double, {"value": 1}), Job("bad", work.fail)]
     with pytest.raises(ValueError, match="as it was meant to"):
         run_jobs(jobs, workers=workers, progress=lambda *_: None)
+
+
+def test_an_error_ends_the_other_jobs(work, tmp_path):
+    beat = tmp_path / "beat"
+    jobs = [
+        Job("beat", work.beat, {"path": str(beat)}),
+        Job("bad", work.fail_after, {"path": str(beat)}),
+    ]
+    with pytest.raises(ValueError, match="as it was meant to"):
+        run_jobs(jobs, workers=2, progress=lambda *_: None)
+    assert not alive(int(beat.read_text().split()[0]))
 
 
 def test_workers_end_with_a_killed_parent(work, tmp_path):
