@@ -83,7 +83,7 @@ def _names(folder: str) -> list[str]:
 
 def _without_doubles(paths: Sequence[Path]) -> list[Path]:
     real = [_real(path) for path in paths]
-    folders = {place for place in real if place.is_dir() and not place.is_symlink()}
+    folders = {place for place in real if _is_folder(place)}
     kept: dict[Path, Path] = {}
     for path, place in zip(paths, real, strict=True):
         if not folders.intersection(place.parents):
@@ -91,9 +91,14 @@ def _without_doubles(paths: Sequence[Path]) -> list[Path]:
     return list(kept.values())
 
 
+# pathlib raises for names that are too long and for links in circles; os.path does not
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)  # noqa: PTH112, PTH114
+
+
 def _real(path: Path) -> Path:
     """Return where a path really lies; its own last part is not followed."""
     absolute = path.absolute()
     if absolute.name in ("", "..", "."):
-        return absolute.resolve()
-    return absolute.parent.resolve() / absolute.name
+        return Path(os.path.realpath(absolute))
+    return Path(os.path.realpath(absolute.parent)) / absolute.name

@@ -75,6 +75,15 @@ def test_what_is_missing_is_an_item(tree):
     ]
 
 
+def test_paths_that_cannot_be_looked_at_are_items(tree):
+    (tree / "loop").symlink_to("loop")
+    assert list(walk([tree / ("a" * 300), tree / "loop/x", tree / "b.png"])) == [
+        Found(str(tree / ("a" * 300)), "cannot be read: File name too long"),
+        Found(str(tree / "loop/x"), "cannot be read: Too many levels of symbolic links"),
+        Found(str(tree / "b.png")),
+    ]
+
+
 def test_an_unreadable_folder_is_one_item(tree):
     (tree / "a").chmod(0)
     if os.access(tree / "a", os.R_OK):
