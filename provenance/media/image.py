@@ -13,7 +13,7 @@ import numpy as np
 from provenance.errors import UnreadableError
 from provenance.media.quiet import decoder_messages
 from provenance.media.recognition import recognise
-from provenance.media.structure import PNG_SIGNATURE, bare_png, read_structure
+from provenance.media.structure import PILLOW_FORMATS, PNG_SIGNATURE, bare_png, read_structure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -142,7 +142,7 @@ def _with_pillow(data: bytes) -> "NDArray[np.uint8]":
     try:
         with warnings.catch_warnings(), decoder_messages():
             warnings.simplefilter("ignore")
-            with Image.open(BytesIO(data)) as image:
+            with Image.open(BytesIO(data), formats=PILLOW_FORMATS) as image:
                 image.load()
                 return _eight_bits(image)
     except (MemoryError, UnreadableError):

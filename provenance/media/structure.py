@@ -19,7 +19,7 @@ _MOST_CHUNKS = 200_000  # 256 MiB of ordinary 8 KiB chunks are 32,768
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOFn without DHT, JPG, DAC
 _SOI, _EOI, _SOS, _TEM = 0xD8, 0xD9, 0xDA, 0x01
-_PILLOW_FORMATS = ("GIF", "TIFF", "BMP", "AVIF", "JPEG2000")
+PILLOW_FORMATS = ("GIF", "TIFF", "BMP", "AVIF", "JPEG2000")
 
 
 def read_structure(data: bytes) -> tuple[int, int]:
@@ -90,7 +90,7 @@ def _read_jpeg(data: bytes) -> tuple[int, int]:
     """
     size: tuple[int, int] | None = None
     offset = 2
-    while True:
+    for _ in range(_MOST_CHUNKS):
         offset, marker = _next_marker(data, offset)
         if marker == _EOI and size is not None:
             return size
@@ -102,6 +102,7 @@ def _read_jpeg(data: bytes) -> tuple[int, int]:
         elif marker == _SOS and size is None:
             raise UnreadableError("damaged: a JPEG whose scan comes before its frame")
         offset = end
+    raise UnreadableError(f"damaged: a JPEG of more than {_MOST_CHUNKS:,} segments")
 
 
 def _next_marker(data: bytes, offset: int) -> tuple[int, int]:
@@ -153,7 +154,7 @@ def _ask_pillow(data: bytes) -> tuple[int, int]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd tags; what matters raises
-            with Image.open(BytesIO(data), formats=_PILLOW_FORMATS) as image:
+            with Image.open(BytesIO(data), formats=PILLOW_FORMATS) as image:
                 return image.size
     except MemoryError:
         raise

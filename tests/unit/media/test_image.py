@@ -13,6 +13,7 @@ from PIL import Image, features
 
 from provenance.errors import UnreadableError
 from provenance.media import ImageLimits, decode_image, encode_jpeg, encode_png, thumbnail
+from provenance.media.image import _DecoderError, _with_pillow
 from provenance.media.structure import bare_png, read_structure
 
 NAMES = (
@@ -168,6 +169,18 @@ def test_declared_sizes_are_refused_at_once(name):
     with pytest.raises(UnreadableError, match="pixels, over the limit"):
         decode_image(HUGE[name])
     assert time.perf_counter() - start < 1.0
+
+
+def test_a_jpeg_of_countless_segments_is_given_up_on():
+    with pytest.raises(UnreadableError, match="JPEG of more than 200,000 segments"):
+        decode_image(b"\xff\xd8\xff\xe0\0\x02" + b"\xff\xfe\0\x02" * 200_001 + b"\xff\xd9")
+
+
+def test_pillow_is_asked_only_for_formats_that_are_expected():
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"
+    for data in (eps, b"P6 1 1 255 abc"):  # EPS would start Ghostscript
+        with pytest.raises(_DecoderError, match="cannot identify"):
+            _with_pillow(data)
 
 
 def test_limits_can_be_set(forms):
