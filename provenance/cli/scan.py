@@ -219,7 +219,8 @@ def _with_progress(scanned: "Iterator[Scanned]", paths: Sequence[Path]) -> "Iter
         return
     from provenance.scanning import walk
 
-    total, start = sum(1 for _ in walk(paths)), time.monotonic()
+    # files may come after the count; even the first one may
+    total, start = max(1, sum(1 for _ in walk(paths))), time.monotonic()
     with output.Progress() as progress:
         for count, item in enumerate(scanned, 1):
             rate = count / max(time.monotonic() - start, 1e-3)

@@ -4,6 +4,7 @@ The file is hostile. The process has a limit of address space, ignores Ctrl-C (t
 decides), prints nothing, and ends with its parent. torch is never imported here.
 """
 
+import contextlib
 import hashlib
 import importlib
 import os
@@ -48,7 +49,7 @@ class Content(NamedTuple):
 
     @property
     def whole(self) -> bool:
-        """Whether ``data`` is all of the file."""
+        """Whether ``data`` is all of the file; not so where it was too large, or grew meanwhile."""
         return len(self.data) == self.size_bytes
 
 
@@ -93,7 +94,7 @@ def examine(path: str, plan: WorkerPlan, readers: list[Reader]) -> Finding:
     """Learn everything about one file but what detectors say.
 
     Raises:
-        MemoryError: The file needs more than this process may have.
+        MemoryError: An evidence reader needs more than this process may have.
     """
     from provenance.media import recognise
 
@@ -106,15 +107,24 @@ def examine(path: str, plan: WorkerPlan, readers: list[Reader]) -> Finding:
     if not content.data:
         return replace(known, error="the file is empty")
     found = recognise(content.data[:_HEAD_BYTES])
-    evidence, failures = _gather(path, found, readers)
+    evidence, failures, unread = _gather(path, found, readers)
     finding = replace(known, kind=found.kind if found else None, evidence=evidence)
-    finding = _look_inside(finding, content, found, plan)
-    errors = [finding.error] if finding.error else []
-    return replace(finding, error="; ".join(errors + failures) or None)
+    try:
+        finding = _look_inside(finding, content, found, plan)
+    except MemoryError:  # what the readers said of the file stays
+        finding = _unseen(finding, plan, "could not be decoded")
+        finding = replace(finding, error=_out_of_memory(plan), retire=True)
+    if finding.error:  # a damaged file has one error, and not one for each who stumbled over it
+        errors, notes = [finding.error, *failures], (*finding.notes, *unread)
+    else:
+        errors, notes = failures + unread, finding.notes
+    return replace(finding, error="; ".join(errors) or None, notes=notes)
 
 
 def read_content(path: str, max_bytes: int) -> Content:
-    """Read and hash a regular file once; of a larger one than ``max_bytes`` keep the head only.
+    """Read and hash a regular file once; keep the head only of one larger than ``max_bytes``.
+
+    So, too, of a file that grows while it is read: half of it is in nobody's interest.
 
     Raises:
         OSError: The file cannot be opened or read; it is a symbolic link by now.
@@ -139,10 +149,14 @@ def read_content(path: str, max_bytes: int) -> Content:
 
 def _gather(
     path: str, found: "Recognised | None", readers: list[Reader]
-) -> "tuple[tuple[Evidence, ...], list[str]]":
-    """Ask every reader that reads this kind; return statements, and what went wrong."""
+) -> "tuple[tuple[Evidence, ...], list[str], list[str]]":
+    """Ask every reader that reads this kind.
+
+    Returns:
+        Statements; which readers failed; which readers say that they cannot read this file.
+    """
     evidence: list[Evidence] = []
-    failures = []
+    failures, unread = [], []
     kind, media_type = (found.kind, found.media_type) if found else (None, _UNKNOWN)
     for spec, reader in readers:
         if spec.kinds is not None and kind not in spec.kinds:
@@ -151,9 +165,11 @@ def _gather(
             evidence += map(plain_evidence, reader.read(Path(path), media_type))
         except MemoryError:
             raise
+        except UnreadableError as error:
+            unread.append(f"{spec.name}: {error}")
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
             failures.append(f"{spec.name} failed: {type(error).__name__}: {error}")
-    return tuple(evidence), failures
+    return tuple(evidence), failures, unread
 
 
 def _look_inside(
@@ -168,6 +184,9 @@ def _look_inside(
         return _unseen(finding, plan, f"{what}: no detector looks at it")
     if kind is not MediaKind.IMAGE and not _wanted(kind, plan):
         return _unseen(finding, plan, f"no detector of {kind} is loaded")
+    if not content.whole and content.size_bytes <= plan.limits.max_bytes:
+        why = "changed while it was read"
+        return replace(_unseen(finding, plan, why), error=why)
     if not content.whole:
         limit = f"{content.size_bytes:,} bytes are over the limit of {plan.limits.max_bytes:,}"
         return replace(_unseen(finding, plan, "too large"), error=limit)
@@ -219,12 +238,15 @@ def _examine_within_limits(path: str, plan: WorkerPlan, readers: list[Reader]) -
     try:
         return examine(path, plan, readers)
     except MemoryError:
-        limit = f"{plan.limits.worker_bytes >> 20:,} MiB"
-        return Finding(path, error=f"needs more memory than the limit of {limit}", retire=True)
+        return Finding(path, error=_out_of_memory(plan), retire=True)
     except Exception as error:  # noqa: BLE001 - one file never ends a scan
         return Finding(path, error=f"could not be examined: {type(error).__name__}: {error}")
     finally:
         signal.alarm(0)
+
+
+def _out_of_memory(plan: WorkerPlan) -> str:
+    return f"needs more memory than the limit of {plan.limits.worker_bytes >> 20:,} MiB"
 
 
 def _settle(parent: int, plan: WorkerPlan) -> None:
@@ -245,14 +267,21 @@ def _settle(parent: int, plan: WorkerPlan) -> None:
 
 
 def _limit_memory(budget_bytes: int) -> None:
-    """Bound the address space to what is mapped now and ``budget_bytes`` more."""
+    """Bound the address space to what is mapped now and ``budget_bytes`` more, or to less.
+
+    Less where whoever started us set a hard limit: that one can only be lowered.
+    """
     import resource
 
     statm = Path("/proc/self/statm")
     if not statm.exists():  # no other system counts and enforces address space
         return
     mapped = int(statm.read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (mapped + budget_bytes,) * 2)
+    limit, hard = mapped + budget_bytes, resource.getrlimit(resource.RLIMIT_AS)[1]
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # hostile content is not left lying around
     # should the machine run out of memory, the system takes a worker and not the main process
-    Path("/proc/self/oom_score_adj").write_text("900")
+    with contextlib.suppress(OSError):  # a sandbox may forbid it; the scan works without
+        Path("/proc/self/oom_score_adj").write_text("900")

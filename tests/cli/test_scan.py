@@ -15,6 +15,7 @@ import fake_distribution
 import psutil
 import pytest
 
+from provenance.cli.scan import _with_progress
 from provenance.testing import odd_media
 
 MOST_BYTES = 1_500_000_000
@@ -47,7 +48,10 @@ def rows_of(result):
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inbox") / "odd"
-    return folder, odd_media(folder)
+    promises = odd_media(folder)
+    # its pixels can be decoded, but whether it carries a credential cannot be told
+    promises["animation-that-ends-opencv.png"] = "credential could not be examined"
+    return folder, promises
 
 
 @pytest.fixture
@@ -223,6 +227,20 @@ def test_credentials_are_read_with_the_anchors_given(shared_data):
     assert verdicts["adobe-20220124-E-sig-CA.jpg"] == "tampered"
     assert verdicts["adobe-20220124-A.jpg"] == "no-evidence"
     assert verdicts["adobe-20220124-CA.jpg"] != "tampered"
+
+
+def test_a_credential_that_cannot_be_examined_is_an_error(shared_data):
+    path = shared_data / "c2pa" / "fixtures" / "nested_moov_1000.mp4"
+    result = scan(path, "--json")
+    (row,) = rows_of(result).values()
+    assert (result.returncode, row["verdict"]) == (6, "error")
+    assert row["error"].startswith("c2pa: its credential could not be examined (")
+
+
+def test_progress_survives_files_that_came_after_the_count(monkeypatch):
+    monkeypatch.setattr("provenance.scanning.walk", lambda paths: [])
+    monkeypatch.setattr("provenance.cli.output.is_quiet", lambda: False)
+    assert list(_with_progress(iter("ab"), [Path()])) == ["a", "b"]
 
 
 def test_colours_and_columns_on_a_terminal(odd):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from provenance import Channel, Evidence, EvidenceSpec, Verdict
+from provenance import Channel, Evidence, EvidenceSpec, UnreadableError, Verdict
 from provenance.credentials import (
     CAPTURED,
     COMPOSED,
@@ -39,8 +39,14 @@ class CredentialReader:
         Args:
             path: The file.
             media_type: MIME type recognised from the content.
+
+        Raises:
+            UnreadableError: The file could not be examined, so it may carry one or not. Not raised
+                for a file that is not there: nobody learns anything of that.
         """
         credential = read_credential(path, media_type, self._trust)
+        if credential.error and path.exists():
+            raise UnreadableError(f"its credential could not be examined ({credential.error})")
         if not credential.is_present:
             return []
         channel, says, reason = judge(credential)
