@@ -236,6 +236,7 @@ def test_two_processes_train_one_model(tmp_path):
         everyone = [None, None]
         distributed.all_gather_object(everyone, mine)
         assert np.array_equal(*everyone)
+        distributed.barrier()
         distributed.destroy_process_group()
         """)
     )
