@@ -16,13 +16,27 @@ TEMPORARY_PREFIX = ".tmp-"
 _CHUNK_BYTES = 1 << 20
 
 
-def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+def _default_mode() -> int:
+    """Return the mode of new files under this process's umask. Reading it means setting it.
+
+    It is narrow meanwhile, so that a file of another thread can be too private, never too open.
+    """
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return 0o666 & ~umask
+
+
+DEFAULT_MODE = _default_mode()
+"""Permission bits of files that say nothing else: those that ``open`` would give them."""
+
+
+def write_atomic(path: Path, data: bytes, *, mode: int = DEFAULT_MODE) -> None:
     """Write ``data`` to a temporary name beside ``path``, flush it to disk, and rename.
 
     Args:
         path: Destination; replaced when it exists. Its folder is made when missing.
         data: The whole content.
-        mode: Permission bits of the new file, subject to no umask. Keys use 0o600.
+        mode: Permission bits of the new file; the umask counts in the default only. Keys use 0o600.
 
     Raises:
         OSError: The disk is full or the folder is not writable; ``path`` is then untouched.
@@ -43,8 +57,11 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as indented UTF-8 JSON, atomically. NaN is refused: it is not JSON."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    """Write ``value`` as indented JSON, atomically. NaN is refused: it is not JSON.
+
+    ASCII with escapes, since a string that holds a file name need not be Unicode.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False)
     write_atomic(path, text.encode() + b"\n")
 
 

@@ -43,7 +43,7 @@ def write_index(plan: Plan, generators: Sequence[PlannedGenerator], out: Path) -
     header = _header(plan, generators, cards, rows)
     write_atomic(out / ROWS_FILE, lines.encode())
     write_json(out / CROISSANT_FILE, describe(header, rows_sha256=sha256_bytes(lines.encode())))
-    write_atomic(out / CARD_FILE, data_card(header).encode())
+    write_atomic(out / CARD_FILE, data_card(header).encode(errors="replace"))
     write_json(out / HEADER_FILE, header)
     return header
 

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from provenance.files import TEMPORARY_PREFIX
+from provenance.files import DEFAULT_MODE, TEMPORARY_PREFIX
 
 
 def write_together(files: Mapping[Path, bytes]) -> None:
@@ -32,7 +32,7 @@ def write_together(files: Mapping[Path, bytes]) -> None:
         for folder in {path.parent for path in files}:
             _flush(folder)
         for temporary, path in written.items():
-            temporary.chmod(0o644)
+            temporary.chmod(DEFAULT_MODE)
             temporary.replace(path)
     except BaseException:
         for temporary in written:

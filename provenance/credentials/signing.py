@@ -7,6 +7,7 @@ is renamed, because the library opens its destination for writing before it has 
 import contextlib
 import functools
 import io
+import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ import c2pa
 from provenance.credentials import authority, keys
 from provenance.credentials.engine import context
 from provenance.errors import CredentialError, UnreadableError, UserError
-from provenance.files import TEMPORARY_PREFIX
+from provenance.files import DEFAULT_MODE, TEMPORARY_PREFIX
 from provenance.media import recognise_file
 
 
@@ -141,15 +142,20 @@ def _sign(
 ) -> None:
     native = signer.native()
     try:
-        with c2pa.Builder(dict(manifest), context()) as builder:
+        with c2pa.Builder(_json(manifest), context()) as builder:
             if parent is not None:
-                builder.add_ingredient(dict(parent), media_type, source)
+                builder.add_ingredient(_json(parent), media_type, source)
                 source.seek(0)
             builder.sign(native, media_type, source, destination)
     except c2pa.C2paError.NotSupported as error:
         raise UserError(f"Files of type {media_type} cannot carry a C2PA manifest.") from error
     except c2pa.C2paError as error:
         raise CredentialError(f"The file could not be signed: {error}") from error
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    """Return JSON for the library, which refuses what is not Unicode: a file name, perhaps."""
+    return json.dumps(value, ensure_ascii=False).encode(errors="replace").decode()
 
 
 @contextlib.contextmanager
@@ -164,7 +170,7 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.chmod(0o644)
+        temporary.chmod(DEFAULT_MODE)
         temporary.replace(path)
     except OSError as error:
         raise CredentialError(f"Cannot write {path}: {error.strerror or error}") from error

@@ -15,7 +15,8 @@ def derive_seed(seed: int, *parts: str | int) -> int:
         False
     """
     text = "\x1f".join([str(seed), *map(str, parts)])
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 2
+    data = text.encode(errors="surrogateescape")  # a file name may hold any byte
+    return int.from_bytes(hashlib.sha256(data).digest()[:8], "big") >> 2
 
 
 def seed_everything(seed: int) -> None:

@@ -3,14 +3,15 @@
 import logging
 import math
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from provenance import InputSpec, Media, MediaKind, UnreadableError, UserError
-from provenance.media import decode_image, recognise
+from provenance.media import ImageLimits, decode_image, recognise
 from provenance.training import derive_seed
 from provenance_datasets.patches import patches, round_robin, window_side_px
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LOG = logging.getLogger(__name__)
+_CORPUS_MARKS = frozenset({"corpus.json", ".work"})
+"""What a corpus of ``generate`` holds, finished (the first) or begun (the second)."""
 MOST_PER_FILE = 600
 _HEADROOM = 4
 """A file may give this many times its fair share, for files that have less than theirs."""
@@ -37,7 +40,8 @@ class Folder:
         if not argument:
             raise UserError("folder needs a path: --real folder:PATH")
         self._root = Path(argument).expanduser()
-        if not self._root.is_dir():
+        # Path.is_dir raises for a name that is too long
+        if not os.path.isdir(self._root):  # noqa: PTH112
             raise UserError(f"There is no folder {self._root}. Check the path after 'folder:'.")
 
     def items(self, window: InputSpec, *, count: int | None, seed: int) -> Sequence[Media]:
@@ -63,7 +67,7 @@ class Folder:
         if not groups:
             raise UserError(
                 f"{self._root} has no image of {side_px} px or more among {len(files)} files. "
-                f"Hidden files and symbolic links are not read."
+                f"Hidden files, symbolic links and corpora of this suite are not read."
             )
         return round_robin(groups, count)
 
@@ -98,7 +102,7 @@ class Folder:
         most: int,
         seed: int,
     ) -> list[Media]:
-        relative = path.relative_to(self._root)
+        relative = Path(_as_text(path.relative_to(self._root)))
         return patches(
             pixels,
             name=relative.as_posix(),
@@ -111,24 +115,57 @@ class Folder:
 
 
 def list_files(root: Path) -> list[Path]:
-    """Return the regular files below ``root``, sorted: no hidden ones, no symbolic links."""
+    """Return the regular files below ``root``, sorted: no hidden ones, no symbolic links.
+
+    Corpora of this suite are left out whole. Their synthetic files would pass for real ones, and a
+    run that writes below its own source would change it.
+    """
     found: list[Path] = []
     for folder, folders, names in os.walk(root, followlinks=False):
+        if not _CORPUS_MARKS.isdisjoint((*folders, *names)):
+            _LOG.warning("Left out %s: it is a corpus of this suite", folder)
+            folders.clear()
+            continue
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths = (Path(folder) / name for name in names if not name.startswith("."))
-        found += [path for path in paths if path.is_file() and not path.is_symlink()]
+        found += filter(_is_regular, paths)
     return sorted(found)
+
+
+def _is_regular(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:  # in a folder that may be listed but not entered, or gone meanwhile
+        return False
 
 
 def _read(path: Path, side_px: int) -> "NDArray[np.uint8]":
     try:
-        data = path.read_bytes()
+        with path.open("rb") as stream:
+            data = _read_image(stream)
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror or error}") from error
-    found = recognise(data[:4096])
-    if found is None or found.kind is not MediaKind.IMAGE:
-        raise UnreadableError("is not an image")
     pixels = decode_image(data)
     if min(pixels.shape[:2]) < side_px:
         raise UnreadableError(f"{pixels.shape[1]} x {pixels.shape[0]} px is below {side_px} px")
     return pixels
+
+
+def _read_image(stream: BinaryIO) -> bytes:
+    """Read a whole file, after its head and its size: a disk image must not fill the memory."""
+    head = stream.read(4096)
+    found = recognise(head)
+    if found is None or found.kind is not MediaKind.IMAGE:
+        raise UnreadableError("is not an image")
+    most = ImageLimits().max_bytes
+    if os.fstat(stream.fileno()).st_size > most:
+        raise UnreadableError(f"exceeds {most >> 20} MiB")
+    return head + stream.read(most)
+
+
+def _as_text(path: Path) -> str:
+    r"""Return a path with bytes that are not UTF-8 written out, as in ``caf\xe9.png``.
+
+    It becomes an id, and stands in JSON and in signed manifests, which hold Unicode only.
+    """
+    return os.fsencode(path).decode("utf-8", errors="backslashreplace")

@@ -192,3 +192,14 @@ def test_signed_by_another_machine_is_untrusted_here(tmp_path, png, manifest, an
     assert read_credential(path, None, anchors).signer == "untrusted"
     theirs = load_trust_anchors([tmp_path / "development-ca" / "trust-anchor.pem"])
     assert read_credential(path, None, theirs).signer == "trusted"
+
+
+def test_a_signed_file_follows_the_umask(tmp_path, signed):
+    opened = tmp_path / "opened"
+    opened.touch()
+    assert signed.stat().st_mode == opened.stat().st_mode
+
+
+def test_text_that_is_not_unicode_is_replaced(png, manifest, signer):
+    manifest["title"] = "caf\udce9"
+    assert b"caf?" in sign_bytes(png, "image/png", manifest, signer)

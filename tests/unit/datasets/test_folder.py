@@ -1,6 +1,8 @@
 """Any folder of images: what is read, what is left out, what is said of it."""
 
+import os
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -117,3 +119,42 @@ def test_real_folders(name, groups, shared_data):
     assert len(found) == 320
     assert len({media.group for media in found}) == groups
     assert np.mean([media.data.std() for media in found]) > 20
+
+
+@pytest.mark.parametrize("mark", ["corpus.json", ".work/plan.json"])
+def test_corpora_of_ours_are_left_out_whole(pictures, picture, caplog, mark):
+    corpus = pictures / "cats" / "corpus"
+    for path in (corpus / "synthetic/gan/sample/0.png", corpus / "real/0.png"):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(picture())
+    (corpus / mark).parent.mkdir(exist_ok=True)
+    (corpus / mark).write_text("{}")
+    assert len({media.group for media in read(pictures)}) == 4
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines == [f"Left out {corpus}: it is a corpus of this suite"]
+    with pytest.raises(UserError, match="corpora of this suite are not read"):
+        read(corpus)
+
+
+def test_a_name_that_is_not_utf_8_becomes_one_that_is(tmp_path, picture):
+    folder = os.fsencode(tmp_path) + b"/d\xe9j\xe0"
+    Path(os.fsdecode(folder)).mkdir()
+    Path(os.fsdecode(folder + b"/caf\xe9.png")).write_bytes(picture())
+    media = read(tmp_path)[0]
+    assert media.group == r"d\xe9j\xe0/caf\xe9.png"
+    assert media.category == r"d\xe9j\xe0"
+    assert media.id.encode().startswith(media.group.encode())
+
+
+@pytest.mark.parametrize(("head", "reason"), [(b"", "not an image"), (b"png", "exceeds 256 MiB")])
+def test_a_huge_file_is_skipped_before_it_is_read(pictures, picture, caplog, head, reason):
+    with (pictures / "huge.png").open("wb") as stream:
+        stream.write(picture() if head else bytes(8))
+        stream.truncate(1 << 42)  # sparse: takes no room, but would take all memory
+    assert len({media.group for media in read(pictures)}) == 4
+    assert any("huge.png" in r.getMessage() and reason in r.getMessage() for r in caplog.records)
+
+
+def test_a_path_that_is_too_long_is_said():
+    with pytest.raises(UserError, match="no folder"):
+        read("x" * 300)
