@@ -7,7 +7,7 @@ import click
 
 from provenance.cli import output
 from provenance.cli.options import json_option
-from provenance.errors import UserError
+from provenance.errors import UnreadableError, UserError
 
 if TYPE_CHECKING:
     from provenance.credentials import Credential
@@ -75,7 +75,9 @@ def _present(source: Path) -> "Credential | None":
     """Return the credential that the file carries and that must not be lost, if any.
 
     Raises:
-        UserError: It lies on a server, from where it cannot be taken along.
+        UserError: It lies on a server, or is of a form that nothing reads any more: it cannot be
+            taken along.
+        UnreadableError: The file cannot be examined, so that it might carry one.
     """
     from provenance.credentials import load_trust_anchors, read_credential
 
@@ -85,7 +87,16 @@ def _present(source: Path) -> "Credential | None":
             f"{source} names a credential on a server ({output.printable(found.remote_url)})."
             " Signing would cut that tie; remove it from the file first if you mean to."
         )
-    return None if found.integrity == "none" else found
+    if found.error is not None:
+        raise UnreadableError(f"{source}: {found.error}")
+    if found.integrity != "none":
+        return found
+    if found.is_present:
+        raise UserError(
+            f"The credential of {source} cannot be kept: {found.conclusion} Remove it from the file"
+            f" first if you mean to."
+        )
+    return None
 
 
 def _show(out: Path, *, kept: "Credential | None", as_json: bool) -> None:

@@ -82,10 +82,13 @@ def command(
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield files, and the files below folders in order; each path once."""
+    """Yield files, and the files below folders in order; each path once.
+
+    ``Path.is_dir`` raises for a name that is too long or in a closed folder; ``os.path`` says no.
+    """
     seen: set[Path] = set()
     for path in paths:
-        for file in _walk(path) if path.is_dir() else (path,):
+        for file in _walk(path) if os.path.isdir(path) else (path,):  # noqa: PTH112
             if file not in seen:
                 seen.add(file)
                 yield file
@@ -101,7 +104,7 @@ def _walk(folder: Path) -> Iterator[Path]:
         folders.sort()
         for name in sorted(names):
             path = Path(root, name)
-            if not path.is_symlink():
+            if not os.path.islink(path):  # noqa: PTH114
                 yield path
     yield from unreadable
 

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -119,7 +120,8 @@ def open_corpus(folder: Path) -> Corpus:
 
 def _read_header(folder: Path) -> dict[str, Any]:
     path = folder / HEADER_FILE
-    if not path.is_file():
+    # Path.is_file raises for a name that is too long
+    if not os.path.isfile(path):  # noqa: PTH113
         raise UserError(
             f"{folder} is no corpus: it has no {HEADER_FILE}. Make one with 'provenance generate "
             f"--out {folder}', or add --resume if that was interrupted."
@@ -154,12 +156,18 @@ def _check_rows(folder: Path, rows: Sequence[Row]) -> None:
     missing = [name for name in sorted(names) if not (folder / name).is_file()]
     if missing:
         raise _broken(folder, f"{len(missing)} files are missing, {missing[0]} first")
-    splits: dict[str, Split] = {}
+    _check_splits(folder, rows)
+
+
+def _check_splits(folder: Path, rows: Sequence[Row]) -> None:
+    """Refuse a photograph, or a real item and what was made of it, in two splits."""
+    splits: dict[tuple[str, str | None], Split] = {}
     for row in rows:
-        if row.group is not None and splits.setdefault(row.group, row.split) is not row.split:
-            raise _broken(
-                folder, f"{row.group!r} is in the splits {splits[row.group]}, {row.split}"
-            )
+        for key in (("group", row.group), ("parent", row.parent)):
+            if key[1] is not None and splits.setdefault(key, row.split) is not row.split:
+                raise _broken(
+                    folder, f"the {key[0]} {key[1]!r} is in the splits {splits[key]}, {row.split}"
+                )
 
 
 def _broken(folder: Path, what: str) -> UserError:

@@ -78,3 +78,8 @@ def test_a_leak_fails_and_is_named(write, capfd):
 def test_what_is_no_corpus_is_a_user_error(tmp_path, capfd):
     assert run(["audit", str(tmp_path)]) == ExitCode.USER_ERROR
     assert "is no corpus" in capfd.readouterr().err
+
+
+def test_a_path_that_is_too_long_is_no_corpus(capsys):
+    assert run(["audit", "x" * 300]) == 1
+    assert "is no corpus" in capsys.readouterr().err

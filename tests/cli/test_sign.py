@@ -98,3 +98,29 @@ def test_a_credential_on_a_server_is_not_cut_off(sign, shared_data, tmp_path):
 def test_usage_errors(sign, source, tmp_path):
     assert sign(source)[0] == 2
     assert sign(tmp_path / "absent.png", "--out", tmp_path / "b.png")[0] == 2
+
+
+def test_a_credential_that_cannot_be_kept_is_not_dropped(sign, shared_data, tmp_path):
+    path = shared_data / "c2pa" / "fixtures" / "prerelease.jpg"
+    code, captured = sign(path, "--out", tmp_path / "b.jpg")
+    assert code == 1
+    assert "cannot be kept" in captured.err
+    assert not (tmp_path / "b.jpg").exists()
+
+
+def test_what_cannot_be_examined_is_not_signed(sign, source, tmp_path, monkeypatch):
+    from provenance.credentials import reader
+
+    monkeypatch.setattr(reader, "MAX_FILE_BYTES", 10)
+    code, captured = sign(source, "--out", tmp_path / "b.png")
+    assert code == 5
+    assert "exceeds" in captured.err
+    assert not (tmp_path / "b.png").exists()
+
+
+def test_names_that_are_not_utf_8_can_be_signed(sign, source, tmp_path):
+    first, second = (tmp_path / f"{name}\udce9.png" for name in ("caf", "th"))
+    assert sign(source, "--out", first)[0] == 0
+    code, captured = sign(first, "--out", second, "--json")
+    assert code == 0, captured.err
+    assert json.loads(captured.out)["title"] == "th?.png"

@@ -175,3 +175,9 @@ def test_public_test_files_agree_with_the_golden_file(verify, shared_data):
     for name, library in found.items():
         assert library["state"] == golden[name]["state"]
         assert library["active_failures"] == golden[name].get("active_failures", [])
+
+
+def test_a_path_that_is_too_long_is_unreadable(verify):
+    code, captured = verify("x" * 300, "--json")
+    assert code == 5
+    assert "too long" in rows(captured)[0]["error"]
