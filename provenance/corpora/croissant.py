@@ -6,7 +6,9 @@ Source: Croissant format specification 1.0, docs.mlcommons.org/croissant/docs/cr
 from collections.abc import Mapping
 from typing import Any
 
+from provenance.corpora import encoding
 from provenance.corpora.schema import ROWS_FILE
+from provenance.types import MediaKind
 
 _CONTEXT: dict[str, Any] = {
     "@language": "en",
@@ -80,7 +82,7 @@ def describe(header: Mapping[str, Any], *, rows_sha256: str) -> dict[str, Any]:
         "license": sorted(set(header["licences"].values())) or "unstated",
         "datePublished": header["created"],
         "version": "1.0.0",
-        "distribution": [_rows_file(rows_sha256), _media_files(header["kind"])],
+        "distribution": [_rows_file(rows_sha256), _media_files(MediaKind(header["kind"]))],
         "recordSet": [_record_set()],
     }
 
@@ -97,14 +99,15 @@ def _rows_file(sha256: str) -> dict[str, Any]:
     }
 
 
-def _media_files(kind: str) -> dict[str, Any]:
+def _media_files(kind: MediaKind) -> dict[str, Any]:
+    end = encoding.suffix(kind)
     return {
         "@type": "cr:FileSet",
         "@id": "media-files",
         "name": "media-files",
         "description": f"The {kind} files.",
-        "encodingFormat": "image/png",
-        "includes": ["real/*.png", "synthetic/*/*/*.png"],
+        "encodingFormat": encoding.media_type(kind),
+        "includes": [f"real/*{end}", f"synthetic/*/*/*{end}"],
     }
 
 

@@ -26,15 +26,20 @@ class Outcome:
 
 
 @contextlib.contextmanager
-def plugin_at_work(name: str, doing: str) -> Iterator[None]:
+def plugin_at_work(
+    name: str, doing: str, *, passing: tuple[type[Exception], ...] = ()
+) -> Iterator[None]:
     """Turn whatever a plugin raises into a :class:`PluginError`; a full disk is not its fault.
 
     Args:
         name: Of the plugin.
         doing: What it was asked to do, for the message.
+        passing: Errors that it may raise, and that are let through.
     """
     try:
         yield
+    except passing:
+        raise
     except ProvenanceError as error:
         raise PluginError(f"{name}: {doing} failed: {error}") from error
     except (Exception, SystemExit) as error:

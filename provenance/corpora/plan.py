@@ -7,6 +7,7 @@ seeds. So a run that was killed goes on to the same files, and two runs agree.
 import datetime
 import hashlib
 import json
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -55,12 +56,15 @@ class Request:
     sign: bool = True
 
     def command(self) -> str:
-        """Return the command line that asks for this."""
-        words = ["provenance generate", f"--real {self.real}", f"--count {self.count}"]
-        words += [f"--size {self.size_px}", f"--budget {self.budget_s:g}", f"--seed {self.seed}"]
-        words += [f"--family {name}" for name in self.families]
-        words += [f"--checkpoint {folder}" for folder in self.checkpoints]
-        return " ".join(words + ([] if self.sign else ["--no-sign"]))
+        """Return the command line that asks for this, quoted for a shell."""
+        budget = repr(self.budget_s).removesuffix(".0")  # exact
+        words = ["provenance", "generate", "--real", self.real, "--count", str(self.count)]
+        words += ["--size", str(self.size_px), "--budget", budget, "--seed", str(self.seed)]
+        for name in self.families:
+            words += ["--family", name]
+        for folder in self.checkpoints:
+            words += ["--checkpoint", folder]
+        return shlex.join(words + ([] if self.sign else ["--no-sign"]))
 
 
 @dataclass(frozen=True, slots=True)

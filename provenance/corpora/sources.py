@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from provenance.contracts import GeneratorSpec, InputSpec
+from provenance.corpora.outcome import plugin_at_work
 from provenance.corpora.plan import TRAINING_ITEMS, PlannedGenerator, Request
-from provenance.errors import UserError, did_you_mean
+from provenance.errors import PluginError, UnreadableError, UserError, did_you_mean
 from provenance.files import sha256_file
 from provenance.plugins import registry
 from provenance.types import Media, MediaKind, Step
@@ -22,13 +23,25 @@ def read_pool(request: Request) -> list[Media]:
 
     Raises:
         UserError: No such source, or it has nothing for us.
+        UnreadableError: It lies where it cannot be read.
+        PluginError: The source's plugin failed, or gave something other than items.
     """
     name, _, argument = request.real.partition(":")
-    dataset = registry().dataset(name).factory(argument)
+    source = registry().dataset(name)
     window = InputSpec(geometry="crop", size_px=request.size_px)
     # about half of the photographs train; where there are many, those beyond the corpus do too
     wanted = max(request.count + TRAINING_ITEMS, 2 * TRAINING_ITEMS)
-    pool = list(dataset.items(window, count=wanted, seed=request.seed))
+    try:
+        with plugin_at_work(name, "reading", passing=(UserError, UnreadableError, OSError)):
+            dataset = source.factory(argument)
+            pool = list(dataset.items(window, count=wanted, seed=request.seed))
+    except OSError as error:
+        raise UnreadableError(
+            f"{request.real} cannot be read: {error.strerror or error}. Mend that, or name another "
+            f"source."
+        ) from error
+    if not all(isinstance(media, Media) for media in pool):
+        raise PluginError(f"{name}: reading gave something other than items of type Media")
     if not pool:
         raise UserError(f"{request.real} has no items of {request.size_px} px.")
     return pool

@@ -75,8 +75,8 @@ def _make(folder: Path) -> None:
     root, _ = load_pair(folder / ROOT)
     if not certificates.is_fresh(root.certificate, days_left=certificates.LEAF_DAYS):
         raise CredentialError(
-            f"The root in {folder} ends within a year. Keep {folder / ANCHOR} to verify older"
-            f" files with --trust-anchors, and delete the rest to have a new CA made."
+            f"The root in {folder} ends within a year. Copy {folder / ANCHOR} elsewhere, to verify"
+            f" older files with --trust-anchors, then delete {folder} to have a new CA made."
         )
     leaf = certificates.make_leaf(root)
     write_atomic(folder / ANCHOR, certificates.certificates_pem(root.certificate), mode=0o644)

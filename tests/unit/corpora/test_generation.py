@@ -1,14 +1,15 @@
 """What ``generate`` leaves on disk, and that equal requests give equal pixels."""
 
 import json
+import os
 
 import numpy as np
 import pytest
 
-from provenance import Step, UserError
+from provenance import Step, UnreadableError, UserError
 from provenance.corpora import open_corpus
 from provenance.files import sha256_file
-from provenance.media import decode
+from provenance.media import decode, encode_png
 
 
 def pixels(folder):
@@ -142,3 +143,48 @@ def test_a_full_folder_is_left_alone(make, tmp_path):
     with pytest.raises(UserError, match="not empty"):
         make(out=tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
+def write_pictures(folder):
+    random = np.random.default_rng(0)
+    folder.mkdir(exist_ok=True)
+    for number in range(12):
+        pixels = random.integers(0, 255, (16, 16, 3), np.uint8)
+        (folder / f"{number}.png").write_bytes(encode_png(pixels))
+
+
+def test_a_corpus_may_lie_in_its_own_source(make, tmp_path):
+    write_pictures(tmp_path)
+    options = {"real": f"folder:{tmp_path}", "count": 12, "sign": False, "families": ("plain",)}
+    out, first = make(out=tmp_path / "corpus", **options)
+    (out / "corpus.json").unlink()  # as if it had been killed just before
+    make(out=out, resume=True, **options)
+    other, second = make(out=tmp_path / "other", **options)
+    assert first.counts == second.counts
+    parents = {row.parent for row in open_corpus(other).rows if row.step is Step.REAL}
+    assert len(parents) == 12
+    assert not [parent for parent in parents if "corpus" in parent]
+
+
+def test_names_that_are_not_utf_8_reach_a_signed_corpus(make, tmp_path):
+    source = tmp_path / "caf\udce9"
+    write_pictures(source)
+    (source / "0.png").rename(source / "caf\udce9.png")
+    options = {"real": f"folder:{source}", "count": 12, "families": ("tint",)}
+    out, _ = make(out=tmp_path / "corpus", **options)
+    parents = {row.parent for row in open_corpus(out).rows if row.parent}
+    assert any(r"caf\xe9.png" in parent for parent in parents)
+    make(out=out, resume=True, **options)
+
+
+def test_an_unreadable_source_is_not_taken_for_an_output_that_cannot_be_written(
+    make, tmp_path, monkeypatch
+):
+    write_pictures(tmp_path / "source")
+
+    def closed(*arguments, **options):
+        raise PermissionError(13, os.strerror(13))
+
+    monkeypatch.setattr("provenance_datasets.folder.source.list_files", closed)
+    with pytest.raises(UnreadableError, match=r"folder:.* cannot be read: Permission denied"):
+        make(out=tmp_path / "out", real=f"folder:{tmp_path / 'source'}")

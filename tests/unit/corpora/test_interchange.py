@@ -4,6 +4,10 @@ import json
 
 import pytest
 
+from provenance import MediaKind
+from provenance.corpora import encoding
+from provenance.corpora.croissant import describe
+
 
 @pytest.fixture
 def offline(monkeypatch, tmp_path):
@@ -46,3 +50,12 @@ def test_croissant_says_the_same_as_the_corpus(corpus_folder, corpus):
     assert described["distribution"][0]["sha256"] == corpus.sha256
     columns = [field["source"]["extract"]["column"] for field in described["recordSet"][0]["field"]]
     assert columns == list(json.loads((corpus_folder / "metadata.jsonl").open().readline()))
+
+
+def test_croissant_takes_type_and_suffix_of_the_files_from_the_encoder(corpus, monkeypatch):
+    monkeypatch.setattr(encoding, "_SUFFIXES", {MediaKind.AUDIO: ".wav"})
+    monkeypatch.setattr(encoding, "_MEDIA_TYPES", {MediaKind.AUDIO: "audio/wav"})
+    described = describe(corpus.header | {"kind": "audio"}, rows_sha256="0" * 64)
+    files = described["distribution"][1]
+    assert files["encodingFormat"] == "audio/wav"
+    assert files["includes"] == ["real/*.wav", "synthetic/*/*/*.wav"]

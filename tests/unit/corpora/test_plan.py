@@ -1,6 +1,7 @@
 """The plan decides everything once, and survives its way to disk and back."""
 
 import dataclasses
+import shlex
 
 import numpy as np
 import pytest
@@ -88,3 +89,14 @@ def test_resuming_with_other_options_is_refused(plan):
     check_same(plan, plan.request)
     with pytest.raises(UserError, match="budget_s, sign"):
         check_same(plan, dataclasses.replace(plan.request, sign=False, budget_s=1))
+
+
+def test_the_recorded_command_can_be_pasted_into_a_shell():
+    request = Request(
+        real="folder:/my photos/$(x)", checkpoints=("a b",), budget_s=1234567.25, sign=False
+    )
+    words = shlex.split(request.command())
+    assert words[words.index("--real") + 1] == "folder:/my photos/$(x)"
+    assert words[words.index("--checkpoint") + 1] == "a b"
+    assert float(words[words.index("--budget") + 1]) == 1234567.25
+    assert "--budget 120 " in Request().command()

@@ -155,3 +155,10 @@ def test_a_forked_process_builds_its_own_native_objects(signer, png, manifest, a
     path.write_bytes(queue.get())
     child.join()
     assert read_credential(path, None, anchors).signer == "trusted"
+
+
+def test_a_root_near_its_end_says_to_save_the_anchor_elsewhere(folder, monkeypatch):
+    (folder / authority.LEAF).unlink()
+    monkeypatch.setattr(certificates, "is_fresh", lambda *arguments, **options: False)
+    with pytest.raises(CredentialError, match=r"Copy .*trust-anchor\.pem elsewhere"):
+        development_signer(folder.parent)  # deleting the rest would overwrite it
