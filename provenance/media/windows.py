@@ -1,5 +1,6 @@
 """Cuts a decoded item into the windows that a plugin asked for; interpolates only when told."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,10 +57,19 @@ def _tiles(
 ) -> "list[NDArray[np.uint8]]":
     height, width = pixels.shape[:2]
     tops, lefts = _starts(height, size, stride), _starts(width, size, stride)
-    corners = [(top, left) for top in tops for left in lefts]
-    if len(corners) > most:  # spread evenly, so that no part of a large image is left out
-        corners = [corners[i] for i in np.linspace(0, len(corners) - 1, most).round().astype(int)]
-    return [_window(pixels, top, left, size) for top, left in corners]
+    if len(tops) * len(lefts) > most:  # a coarser grid, which still reaches every part and edge
+        few, many = sorted((tops, lefts), key=len)
+        short = math.ceil(math.sqrt(most * len(few) / len(many)))
+        tops, lefts = (
+            _evenly(starts, short if starts is few else most // short) for starts in (tops, lefts)
+        )
+    return [_window(pixels, top, left, size) for top in tops for left in lefts]
+
+
+def _evenly(values: list[int], most: int) -> list[int]:
+    """Return at most ``most`` of the values, spread evenly, the first and the last among them."""
+    chosen = np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int)
+    return [values[i] for i in chosen]
 
 
 def _starts(length: int, size: int, stride: int) -> list[int]:

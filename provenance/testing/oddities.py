@@ -70,7 +70,10 @@ def _contents() -> dict[str, tuple[bytes, str]]:
         "exif-rotated.jpg": (_rotated(picture), ""),
         "animated.gif": (_animated(picture, "GIF"), ""),
         "animated.webp": (_animated(picture, "WEBP"), ""),
-        "animation-that-ends-opencv.png": (_deadly_animation(picture), ""),
+        "animation-that-ends-opencv.png": (
+            _deadly_animation(picture),
+            "credential could not be examined",
+        ),
         "declares-60000-x-60000.png": (_declared_png(60_000), "60000 x 60000"),
         "declares-65535-x-65535.gif": (_declared_gif(65_535), "65535 x 65535"),
         "declares-16384-x-16384.webp": (_declared_webp(16_384), "16384 x 16384"),

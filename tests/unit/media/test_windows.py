@@ -42,6 +42,22 @@ def test_tiles_reach_the_right_and_bottom_edges(side, tiles):
     assert len(np.unique(seen, axis=0)) == side * side
 
 
+@pytest.mark.parametrize("shape", [(200, 200), (20, 400), (400, 30)])
+def test_few_tiles_reach_all_rows_columns_and_edges(shape):
+    """Each pixel holds its place, so that a tile's corner can be read off."""
+    y, x = np.mgrid[0 : shape[0], 0 : shape[1]]
+    places = np.stack([y // 2, x // 2, 0 * x], axis=2).astype(np.uint8)
+    spec = InputSpec("tiles", 20, max_tiles=16)
+    corners = {
+        tuple(2 * w[0, 0, :2].astype(int)) for w in cut_windows(places, MediaKind.IMAGE, spec)
+    }
+    tops, lefts = {top for top, _ in corners}, {left for _, left in corners}
+    assert 12 <= len(corners) <= 16
+    assert len(corners) == len(tops) * len(lefts)
+    assert (min(tops), max(tops)) == (0, shape[0] - 20)
+    assert (min(lefts), max(lefts)) == (0, shape[1] - 20)
+
+
 def test_native_is_the_picture_and_resize_has_the_size():
     assert cut()[0] is PICTURE
     assert cut(geometry="resize", size_px=33)[0].shape == (33, 33, 3)
