@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 from provenance._lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from provenance.credentials.credential import Credential
     from provenance.credentials.engine import library_versions
-    from provenance.credentials.keys import config_folder
-    from provenance.credentials.manifests import (
+    from provenance.credentials.keys.files import config_folder
+    from provenance.credentials.reading.credential import Credential
+    from provenance.credentials.reading.reader import read_credential
+    from provenance.credentials.signing.embedding import (
+        Signer,
+        development_signer,
+        sign_bytes,
+        sign_file,
+    )
+    from provenance.credentials.signing.manifests import (
         GenerationClaim,
         created_manifest,
         edited_manifest,
         generation_manifest,
         parent_ingredient,
-    )
-    from provenance.credentials.reader import read_credential
-    from provenance.credentials.signing import (
-        Signer,
-        development_signer,
-        sign_bytes,
-        sign_file,
     )
     from provenance.credentials.source_types import (
         CAPTURED,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         SOURCE_TYPES,
         source_type_uri,
     )
-    from provenance.credentials.trust import TrustAnchors, load_trust_anchors
+    from provenance.credentials.trust.anchors import TrustAnchors, load_trust_anchors
 
 __all__ = [
     "CAPTURED",
@@ -64,24 +64,24 @@ __getattr__, __dir__ = lazy_exports(
     {
         "CAPTURED": "provenance.credentials.source_types",
         "COMPOSED": "provenance.credentials.source_types",
-        "Credential": "provenance.credentials.credential",
-        "GenerationClaim": "provenance.credentials.manifests",
+        "Credential": "provenance.credentials.reading.credential",
+        "GenerationClaim": "provenance.credentials.signing.manifests",
         "MADE_BY_A_MODEL": "provenance.credentials.source_types",
         "PARTLY_MADE_BY_A_MODEL": "provenance.credentials.source_types",
         "SOURCE_TYPES": "provenance.credentials.source_types",
-        "Signer": "provenance.credentials.signing",
-        "TrustAnchors": "provenance.credentials.trust",
-        "config_folder": "provenance.credentials.keys",
-        "created_manifest": "provenance.credentials.manifests",
-        "development_signer": "provenance.credentials.signing",
-        "edited_manifest": "provenance.credentials.manifests",
-        "generation_manifest": "provenance.credentials.manifests",
+        "Signer": "provenance.credentials.signing.embedding",
+        "TrustAnchors": "provenance.credentials.trust.anchors",
+        "config_folder": "provenance.credentials.keys.files",
+        "created_manifest": "provenance.credentials.signing.manifests",
+        "development_signer": "provenance.credentials.signing.embedding",
+        "edited_manifest": "provenance.credentials.signing.manifests",
+        "generation_manifest": "provenance.credentials.signing.manifests",
         "library_versions": "provenance.credentials.engine",
-        "load_trust_anchors": "provenance.credentials.trust",
-        "parent_ingredient": "provenance.credentials.manifests",
-        "read_credential": "provenance.credentials.reader",
-        "sign_bytes": "provenance.credentials.signing",
-        "sign_file": "provenance.credentials.signing",
+        "load_trust_anchors": "provenance.credentials.trust.anchors",
+        "parent_ingredient": "provenance.credentials.signing.manifests",
+        "read_credential": "provenance.credentials.reading.reader",
+        "sign_bytes": "provenance.credentials.signing.embedding",
+        "sign_file": "provenance.credentials.signing.embedding",
         "source_type_uri": "provenance.credentials.source_types",
     },
 )

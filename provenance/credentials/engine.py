@@ -24,23 +24,27 @@ EXTENDED_KEY_USAGES = "\n".join(
 )
 # above this the library works on disk; by default it holds what it signs in memory three times
 _MEMORY_THRESHOLD_MB = 16
-ANCHORS_URI = "urn:provenance:manifest-anchors"
-TIME_URI = "urn:provenance:time-anchors"
+MANIFEST, TIME = "manifest", "tsa"  # the library's words for what a list is trusted for
+
+Anchors = tuple[tuple[str, str], ...]
+"""Pairs of (URI that names a list, its certificates as one PEM text)."""
 
 
-def settings(anchors_pem: str = "", time_pem: str = "") -> dict[str, Any]:
-    """Return the library's settings: no network, no thumbnails, and trust in the given lists only.
+def settings(
+    manifest: Anchors = (), time: Anchors = (), hosts: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Return the library's settings: no thumbnails, and trust in the given lists only.
 
     Args:
-        anchors_pem: Roots of manifest signers; empty trusts nobody.
-        time_pem: Roots of time-stamping authorities. The library accepts these for manifests
-            too, so a verdict on a signer must come from a context without them.
+        manifest: Roots of manifest signers; none trusts nobody.
+        time: Roots of time-stamping authorities. The library accepts these for manifests too, so
+            a verdict on a signer must come from a context without them.
+        hosts: Names of servers that may be asked: the time-stamping authority when signing. None
+            keeps the network off.
     """
-    lists = (("manifest", ANCHORS_URI, anchors_pem), ("tsa", TIME_URI, time_pem))
+    lists = [(MANIFEST, *one) for one in manifest] + [(TIME, *one) for one in time]
     anchors = [
-        {"trust_anchors": pem, "trust_kind": kind, "trust_uri": uri}
-        for kind, uri, pem in lists
-        if pem
+        {"trust_anchors": pem, "trust_kind": kind, "trust_uri": uri} for kind, uri, pem in lists
     ]
     return {
         "trust": {"trust_config": EXTENDED_KEY_USAGES, "anchors": anchors},
@@ -51,16 +55,18 @@ def settings(anchors_pem: str = "", time_pem: str = "") -> dict[str, Any]:
             "ocsp_fetch": False,
         },
         "core": {
-            "allowed_network_hosts": [],
+            "allowed_network_hosts": list(hosts),
             "backing_store_memory_threshold_in_mb": _MEMORY_THRESHOLD_MB,
         },
         "builder": {"thumbnail": {"enabled": False}},
     }
 
 
-def context(anchors_pem: str = "", time_pem: str = "") -> c2pa.Context:
+def context(
+    manifest: Anchors = (), time: Anchors = (), hosts: tuple[str, ...] = ()
+) -> c2pa.Context:
     """Return this process's context for these lists; threads may share it."""
-    return _context(os.getpid(), anchors_pem, time_pem)
+    return _context(os.getpid(), manifest, time, hosts)
 
 
 def library_versions() -> Mapping[str, str]:
@@ -69,9 +75,11 @@ def library_versions() -> Mapping[str, str]:
 
 
 @functools.lru_cache(maxsize=16)
-def _context(process_id: int, anchors_pem: str, time_pem: str) -> c2pa.Context:
+def _context(
+    process_id: int, manifest: Anchors, time: Anchors, hosts: tuple[str, ...]
+) -> c2pa.Context:
     # the process id is part of the key: after a fork the parent's native objects are invalid
-    return c2pa.Context.from_dict(settings(anchors_pem, time_pem))
+    return c2pa.Context.from_dict(settings(manifest, time, hosts))
 
 
 @functools.lru_cache(maxsize=1)

@@ -10,13 +10,12 @@ import pytest
 from cryptography import x509
 
 from provenance.credentials import (
-    authority,
-    certificates,
     development_signer,
     load_trust_anchors,
     read_credential,
     sign_bytes,
 )
+from provenance.credentials.keys import authority, certificates
 from provenance.errors import CredentialError
 
 

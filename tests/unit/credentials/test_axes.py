@@ -2,13 +2,12 @@
 
 import pytest
 
-from provenance.credentials import axes
-from provenance.credentials.axes import Concern
-from provenance.credentials.engine import ANCHORS_URI, TIME_URI
+from provenance.credentials.reading import axes
+from provenance.credentials.reading.axes import Concern
 
 TRUSTED = {
     "code": "signingCredential.trusted",
-    "explanation": f"signing certificate trusted, found in [{ANCHORS_URI}] trust anchors",
+    "explanation": "trusted, found in [urn:provenance:manifest:x] trust anchors",
 }
 VALIDATED = {"code": "claimSignature.validated"}
 
@@ -95,10 +94,13 @@ def test_trust_found_in_another_list_is_none():
 @pytest.mark.parametrize(
     ("explanation", "expected"),
     [
-        (f"timestamp cert trusted: X, trust list: {TIME_URI}", "trusted"),
-        (f"timestamp cert trusted: X, trust list: {ANCHORS_URI}", "untrusted"),
-        (f"legacy timestamp cert trusted: X, trust list: {TIME_URI}", "untrusted"),
-        (f"timestamp cert trusted: , trust list: {TIME_URI}, trust list: urn:x", "untrusted"),
+        ("timestamp cert trusted: X, trust list: urn:provenance:time:x", "trusted"),
+        ("timestamp cert trusted: X, trust list: urn:provenance:manifest:x", "untrusted"),
+        ("legacy timestamp cert trusted: X, trust list: urn:provenance:time:x", "untrusted"),
+        (
+            "timestamp cert trusted: , trust list: urn:provenance:time:x, trust list: urn:x",
+            "untrusted",
+        ),
     ],
 )
 def test_time_is_trusted_only_by_a_time_anchor(explanation, expected):

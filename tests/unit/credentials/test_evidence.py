@@ -11,7 +11,7 @@ from provenance.credentials import (
     parent_ingredient,
     sign_bytes,
 )
-from provenance.credentials.credential import Credential, Statements
+from provenance.credentials.reading.credential import Credential, Statements
 from provenance.plugins import registry
 from provenance_plugins.c2pa import reader as plugin
 

@@ -15,16 +15,16 @@ from PIL import Image
 
 from provenance.credentials import (
     Signer,
-    certificates,
     edited_manifest,
     load_trust_anchors,
     parent_ingredient,
     read_credential,
-    reader,
     sign_bytes,
     sign_file,
 )
 from provenance.credentials.engine import context
+from provenance.credentials.keys import certificates
+from provenance.credentials.reading import reader
 from provenance.files import write_atomic
 
 CHUNK_HEADER = 8
@@ -153,13 +153,13 @@ def test_an_expired_certificate_is_neither_changed_nor_trusted(
 
 
 def test_a_root_of_time_stamps_does_not_vouch_for_signers(signed, anchors):
-    own = Path(anchors.paths[0])
+    own = Path(anchors.lists[0].source)
     trust = load_trust_anchors([], [own])
-    assert trust.time_pem
+    assert trust.time
     assert read_credential(signed, None, trust).signer == "untrusted"
     # the library alone would have believed it
     with signed.open("rb") as stream:
-        store = c2pa.Reader("image/png", stream, context=context("", trust.time_pem))
+        store = c2pa.Reader("image/png", stream, context=context((), trust.time))
         assert store.get_validation_state() == "Trusted"
 
 
@@ -272,7 +272,7 @@ def test_a_vouched_time_stamp_is_trusted(c2pa_data, test_roots, tmp_path):
     assert label
     begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
     (tmp_path / "time.pem").write_text(rest[rest.index(begin) : rest.index(end) + len(end)])
-    roots = [Path(path) for path in test_roots.paths]
+    roots = [Path(one.source) for one in test_roots.lists]
     path = c2pa_data / "fixtures" / "C_with_CAWG_data.jpg"
     trust = load_trust_anchors(roots, [tmp_path / "time.pem"])
     assert axes(read_credential(path, None, trust)) == ("ok", "trusted", "trusted", "none")

@@ -37,7 +37,7 @@ def rubric(c2pa_data):
 def failures(data, media_type, rubric, anchors):
     """Return the ids of the statements that do not hold, and how many were evaluated."""
     head, statements = rubric
-    reader = c2pa.Reader(media_type, io.BytesIO(data), context=context(anchors.pem))
+    reader = c2pa.Reader(media_type, io.BytesIO(data), context=context(anchors.manifest))
     variables = {**head["variables"], "$expected_spec_version": "2.4"}
     evaluate = json_formula.Evaluator(json.loads(reader.crjson()), variables, head["expressions"])
     failed = set()

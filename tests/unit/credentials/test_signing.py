@@ -171,7 +171,7 @@ def test_bytes_of_an_unsupported_type_are_refused(manifest, signer):
 
 
 def test_the_network_and_thumbnails_are_off_and_extended_key_usages_given():
-    found = settings("PEM", "TIME")
+    found = settings((("urn:m", "PEM"),), (("urn:t", "TIME"),))
     assert found["verify"]["remote_manifest_fetch"] is False
     assert found["verify"]["ocsp_fetch"] is False
     assert found["core"]["allowed_network_hosts"] == []

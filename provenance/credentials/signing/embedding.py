@@ -17,8 +17,8 @@ from typing import IO, Any
 
 import c2pa
 
-from provenance.credentials import authority, keys
 from provenance.credentials.engine import context
+from provenance.credentials.keys import authority, files
 from provenance.errors import CredentialError, UnreadableError, UserError
 from provenance.files import DEFAULT_MODE, TEMPORARY_PREFIX
 from provenance.media import recognise_file
@@ -57,7 +57,7 @@ def development_signer(config_folder: Path | None = None) -> Signer:
     Raises:
         CredentialError: The folder cannot be written, or a key is damaged or open to others.
     """
-    return Signer(authority.ensure_authority(config_folder or keys.config_folder()))
+    return Signer(authority.ensure_authority(config_folder or files.config_folder()))
 
 
 def sign_bytes(

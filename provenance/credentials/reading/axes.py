@@ -5,14 +5,17 @@ integrity: what we do not understand, we do not wave through.
 """
 
 import enum
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from provenance.credentials.credential import Ancestors, Integrity, SignerTrust, TimeTrust
-from provenance.credentials.engine import ANCHORS_URI, TIME_URI
+from provenance.credentials.reading.credential import Ancestors, Integrity, SignerTrust, TimeTrust
+from provenance.credentials.trust.anchors import URI_PREFIX
 
 TRUSTED = "signingCredential.trusted"
 TIME_TRUSTED = "timeStamp.trusted"
+_MANIFEST_LIST = re.compile(rf"\[{URI_PREFIX}manifest:([a-z0-9-]+)\]")
+_TIME_LIST = re.compile(rf", trust list: {URI_PREFIX}time:[a-z0-9-]+\Z")
 
 
 class Concern(enum.Enum):
@@ -97,15 +100,22 @@ def signer_axis(results: Mapping[str, Any]) -> SignerTrust:
 
 
 def is_chain_trusted(results: Mapping[str, Any]) -> bool:
-    """Whether the signer's chain ends in an anchor that was given for manifests.
+    """Whether the signer's chain ends in an anchor that was given for manifests."""
+    return vouching_list(results) is not None
+
+
+def vouching_list(results: Mapping[str, Any]) -> str | None:
+    """Return the name of the trust list that vouches for the signer.
 
     The library also accepts roots of time-stamps and identities here, so its explanation, which
     names the list, is read too.
     """
-    return any(
-        entry.get("code") == TRUSTED and f"[{ANCHORS_URI}]" in str(entry.get("explanation"))
-        for entry in entries(active(results), "success")
-    )
+    for entry in entries(active(results), "success"):
+        if entry.get("code") == TRUSTED:
+            found = _MANIFEST_LIST.search(str(entry.get("explanation")))
+            if found:
+                return found[1]
+    return None
 
 
 def time_axis(results: Mapping[str, Any]) -> TimeTrust:
@@ -131,7 +141,7 @@ def _is_time_trusted(entry: Mapping[str, Any]) -> bool:
     return (
         entry.get("code") == TIME_TRUSTED
         and text.startswith("timestamp cert trusted:")
-        and text.endswith(f", trust list: {TIME_URI}")
+        and _TIME_LIST.search(text) is not None
     )
 
 

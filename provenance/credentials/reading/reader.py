@@ -11,17 +11,17 @@ from typing import IO, Any
 
 import c2pa
 
-from provenance.credentials import axes
-from provenance.credentials.credential import (
+from provenance.credentials.engine import Anchors, context
+from provenance.credentials.reading import axes
+from provenance.credentials.reading.credential import (
     Credential,
     Library,
     SignerTrust,
     absent,
     conclude,
 )
-from provenance.credentials.engine import context
-from provenance.credentials.statements import read_statements
-from provenance.credentials.trust import TrustAnchors
+from provenance.credentials.reading.statements import read_statements
+from provenance.credentials.trust.anchors import TrustAnchors
 from provenance.errors import UnreadableError
 from provenance.media import recognise_file
 
@@ -104,13 +104,13 @@ class _Report:
 
 def _read(stream: IO[bytes], media_type: str, trust: TrustAnchors) -> Credential:
     try:
-        report = _report(stream, media_type, trust.pem, "")
+        report = _report(stream, media_type, trust.manifest)
         if report is None:
             return absent()
         timed = report
-        if trust.time_pem and axes.time_axis(report.results) != "none":
+        if trust.time and axes.time_axis(report.results) != "none":
             # a second look, because roots of time-stamps must not vouch for the signer
-            timed = _report(stream, media_type, trust.pem, trust.time_pem) or report
+            timed = _report(stream, media_type, trust.manifest, trust.time) or report
         return _judge(report, timed)
     except c2pa.C2paError as error:
         return _from_error(error, stream)
@@ -119,9 +119,11 @@ def _read(stream: IO[bytes], media_type: str, trust: TrustAnchors) -> Credential
         return _damaged(f"{type(error).__name__}: {error}")
 
 
-def _report(stream: IO[bytes], media_type: str, anchors_pem: str, time_pem: str) -> _Report | None:
+def _report(
+    stream: IO[bytes], media_type: str, manifest: Anchors, time: Anchors = ()
+) -> _Report | None:
     stream.seek(0)
-    reader = c2pa.Reader.try_create(media_type, stream, context=context(anchors_pem, time_pem))
+    reader = c2pa.Reader.try_create(media_type, stream, context=context(manifest, time))
     if reader is None:
         return None
     with reader:

@@ -7,9 +7,9 @@ that one rename replaces both and no reader meets a key without its certificate.
 
 from pathlib import Path
 
-from provenance.credentials import certificates
-from provenance.credentials.certificates import KeyPair
-from provenance.credentials.keys import make_private_folder, read_private
+from provenance.credentials.keys import certificates
+from provenance.credentials.keys.certificates import KeyPair
+from provenance.credentials.keys.files import make_private_folder, read_private
 from provenance.errors import CredentialError
 from provenance.files import folder_lock, write_atomic
 

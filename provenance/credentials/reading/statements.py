@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from provenance.credentials.credential import Statements
+from provenance.credentials.reading.credential import Statements
 from provenance.credentials.source_types import MADE_BY_A_MODEL, source_type_name
 
 _MAX_ACTIONS = 1000  # per manifest, of a hostile file

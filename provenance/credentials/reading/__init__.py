@@ -1,0 +1,1 @@
+"""From a file to four axes, a sentence, and the tree of what it was made from."""
