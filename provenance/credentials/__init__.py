@@ -10,8 +10,12 @@ from provenance._lazy import lazy_exports
 if TYPE_CHECKING:
     from provenance.credentials.engine import library_versions
     from provenance.credentials.keys.files import config_folder
-    from provenance.credentials.reading.credential import Credential
-    from provenance.credentials.reading.reader import read_credential
+    from provenance.credentials.reading.credential import (
+        Credential,
+        CredentialDetails,
+        ReadingOptions,
+    )
+    from provenance.credentials.reading.reader import read_credential, read_credential_bytes
     from provenance.credentials.signing.embedding import (
         Signer,
         development_signer,
@@ -42,7 +46,9 @@ __all__ = [
     "PARTLY_MADE_BY_A_MODEL",
     "SOURCE_TYPES",
     "Credential",
+    "CredentialDetails",
     "GenerationClaim",
+    "ReadingOptions",
     "Signer",
     "TrustAnchors",
     "config_folder",
@@ -54,6 +60,7 @@ __all__ = [
     "load_trust_anchors",
     "parent_ingredient",
     "read_credential",
+    "read_credential_bytes",
     "sign_bytes",
     "sign_file",
     "source_type_uri",
@@ -65,9 +72,11 @@ __getattr__, __dir__ = lazy_exports(
         "CAPTURED": "provenance.credentials.source_types",
         "COMPOSED": "provenance.credentials.source_types",
         "Credential": "provenance.credentials.reading.credential",
+        "CredentialDetails": "provenance.credentials.reading.credential",
         "GenerationClaim": "provenance.credentials.signing.manifests",
         "MADE_BY_A_MODEL": "provenance.credentials.source_types",
         "PARTLY_MADE_BY_A_MODEL": "provenance.credentials.source_types",
+        "ReadingOptions": "provenance.credentials.reading.credential",
         "SOURCE_TYPES": "provenance.credentials.source_types",
         "Signer": "provenance.credentials.signing.embedding",
         "TrustAnchors": "provenance.credentials.trust.anchors",
@@ -80,6 +89,7 @@ __getattr__, __dir__ = lazy_exports(
         "load_trust_anchors": "provenance.credentials.trust.anchors",
         "parent_ingredient": "provenance.credentials.signing.manifests",
         "read_credential": "provenance.credentials.reading.reader",
+        "read_credential_bytes": "provenance.credentials.reading.reader",
         "sign_bytes": "provenance.credentials.signing.embedding",
         "sign_file": "provenance.credentials.signing.embedding",
         "source_type_uri": "provenance.credentials.source_types",

@@ -1,15 +1,53 @@
 """What is known of one file's credential: four axes, and one sentence that follows from them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from provenance.credentials.reading.tree import TreeNode
 
 Integrity = Literal["ok", "failed", "none"]
 SignerTrust = Literal["trusted", "untrusted", "expired", "revoked", "none"]
 TimeTrust = Literal["trusted", "untrusted", "none"]
 Ancestors = Literal["ok", "failed", "untrusted", "none"]
+Place = Literal["embedded", "sidecar", "remote", "none"]
 
 NO_CREDENTIAL = "It carries no credential, which says nothing about how it was made."
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingOptions:
+    """Where credentials are looked for, and how much of them is kept. The default asks no network.
+
+    Attributes:
+        sidecars: Whether ``x.c2pa`` beside ``x.jpg`` is read where ``x.jpg`` carries none itself.
+        remote_hosts: Servers, by exact name in lower case, whose manifests may be fetched where a
+            file names them. Empty: nothing is ever fetched.
+        detailed: Whether :attr:`Credential.details` is filled, which keeps the whole report.
+        fetch: Fetches a manifest: called as :func:`provenance.credentials.fetching.fetch`, which
+            it is when None. Must be picklable where worker processes read.
+    """
+
+    sidecars: bool = True
+    remote_hosts: frozenset[str] = frozenset()
+    detailed: bool = False
+    fetch: Callable[..., bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialDetails:
+    """All that the library reports of a credential, for pages and trees. Hostile text throughout.
+
+    Attributes:
+        store: The library's report as it stands, parsed from JSON.
+        tree: The file and all that it was made from.
+        thumbnails: Small pictures by the URI that names them in the tree.
+    """
+
+    store: Mapping[str, Any]
+    tree: "TreeNode | None" = None
+    thumbnails: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +141,11 @@ class Credential:
             checked: on a server, or of a form that nothing checks any more.
         remote_url: Where the file says that its manifest lies; never fetched.
         error: Why the file could not be examined, or None.
+        place: Where the credential was found: in the file, beside it, on a server, or nowhere.
+        trusted_by: Name of the trust list that vouches for the signer; None where none does.
+        signals: What the credential says of the origin, in the words of the conformance
+            programme (:mod:`provenance.credentials.reading.signals`). Claims, as ``statements``.
+        details: The whole report; None unless asked for.
     """
 
     integrity: Integrity
@@ -115,6 +158,10 @@ class Credential:
     is_present: bool = False
     remote_url: str | None = None
     error: str | None = None
+    place: Place = "none"
+    trusted_by: str | None = None
+    signals: tuple[str, ...] = ()
+    details: CredentialDetails | None = None
 
     @property
     def source_type(self) -> str | None:
@@ -136,6 +183,9 @@ class Credential:
             "conclusion": self.conclusion,
             **self.statements.to_json(),
             "is_present": self.is_present,
+            "place": self.place,
+            "trusted_by": self.trusted_by,
+            "signals": list(self.signals),
             "remote_url": self.remote_url,
             "error": self.error,
             "library": self.library.to_json(),

@@ -1,6 +1,7 @@
 """Reads one file's credential. Whatever the file holds, the answer is a :class:`Credential`."""
 
 import datetime
+import io
 import json
 import mimetypes
 import os
@@ -15,7 +16,9 @@ from provenance.credentials.engine import Anchors, context
 from provenance.credentials.reading import axes
 from provenance.credentials.reading.credential import (
     Credential,
+    CredentialDetails,
     Library,
+    ReadingOptions,
     SignerTrust,
     absent,
     conclude,
@@ -43,7 +46,16 @@ _CREDENTIAL_ERRORS = (
 _NO_NETWORK = "Its credential lies on a server that the file names; it was not fetched."
 
 
-def read_credential(path: Path, media_type: str | None, trust: TrustAnchors) -> Credential:
+_DEFAULTS = ReadingOptions()
+
+
+def read_credential(
+    path: Path,
+    media_type: str | None,
+    trust: TrustAnchors,
+    *,
+    options: ReadingOptions = _DEFAULTS,
+) -> Credential:
     """Return what is known of a file's credential. Never raises for what a file holds.
 
     Opens no network connection and writes nothing. Runs in any process and thread.
@@ -52,14 +64,35 @@ def read_credential(path: Path, media_type: str | None, trust: TrustAnchors) -> 
         path: The file. Hostile.
         media_type: MIME type recognised from the content; recognised here when None.
         trust: Whom to trust.
+        options: Where to look, and how much to keep.
     """
     try:
         with _open(path) as stream:
-            return _read(stream, media_type or _media_type(path), trust)
+            return _read(stream, media_type or _media_type(path), trust, options)
     except UnreadableError as error:
         return _not_examined(str(error))
     except OSError as error:
         return _not_examined(f"cannot be read: {error.strerror or error}")
+
+
+def read_credential_bytes(
+    data: bytes,
+    media_type: str | None,
+    trust: TrustAnchors,
+    *,
+    manifest_data: bytes | None = None,
+    options: ReadingOptions = _DEFAULTS,
+) -> Credential:
+    """Return what is known of the credential of a file in memory; as :func:`read_credential`.
+
+    Args:
+        data: The whole file. Hostile.
+        media_type: MIME type recognised from the content; recognised here when None.
+        trust: Whom to trust.
+        manifest_data: A manifest store that lies elsewhere; the file's own wins where it has one.
+        options: As for :func:`read_credential`; there are no sidecars in memory.
+    """
+    return _read(io.BytesIO(data), media_type or _UNKNOWN_TYPE, trust, options)
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -102,7 +135,9 @@ class _Report:
         return found
 
 
-def _read(stream: IO[bytes], media_type: str, trust: TrustAnchors) -> Credential:
+def _read(
+    stream: IO[bytes], media_type: str, trust: TrustAnchors, options: ReadingOptions
+) -> Credential:
     try:
         report = _report(stream, media_type, trust.manifest)
         if report is None:
@@ -111,7 +146,10 @@ def _read(stream: IO[bytes], media_type: str, trust: TrustAnchors) -> Credential
         if trust.time and axes.time_axis(report.results) != "none":
             # a second look, because roots of time-stamps must not vouch for the signer
             timed = _report(stream, media_type, trust.manifest, trust.time) or report
-        return _judge(report, timed)
+        credential = _judge(report, timed)
+        if options.detailed:
+            return replace(credential, details=CredentialDetails(report.store))
+        return credential
     except c2pa.C2paError as error:
         return _from_error(error, stream)
     except (ValueError, RecursionError, TypeError, AttributeError) as error:
@@ -165,6 +203,8 @@ def _judge(report: _Report, timed: _Report) -> Credential:
             breaks_form=axes.breaks_form(report.results),
         ),
         is_present=True,
+        place="embedded",
+        trusted_by=axes.vouching_list(report.results) if signer == "trusted" else None,
         statements=statements,
         library=_library(report.store),
     )
