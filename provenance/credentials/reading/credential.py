@@ -91,6 +91,8 @@ class Statements:
         claimed_issuer: Organisation in the signer's certificate. A fact only if the signer is
             trusted: anybody can make a certificate that says "Adobe Inc".
         claimed_signer: Common name in the certificate.
+        claimed_identities: Who says, in an identity assertion (CAWG) beside the signature, that
+            they published the file. No anchors for identities are given, so never a fact.
         signed_at: Time of the time-stamp; a fact only if the time axis is ``trusted``.
         source_type: How the media came to be: name of a digital source type, by the first action.
             The parent's is taken where this manifest only opens and edits one that verifies.
@@ -103,6 +105,7 @@ class Statements:
     generator: str | None = None
     claimed_issuer: str | None = None
     claimed_signer: str | None = None
+    claimed_identities: tuple[str, ...] = ()
     signed_at: str | None = None
     source_type: str | None = None
     edit_types: tuple[str, ...] = ()
@@ -116,6 +119,7 @@ class Statements:
             "generator": self.generator,
             "claimed_issuer": self.claimed_issuer,
             "claimed_signer": self.claimed_signer,
+            "claimed_identities": list(self.claimed_identities),
             "signed_at": self.signed_at,
             "source_type": self.source_type,
             "edit_types": list(self.edit_types),

@@ -8,9 +8,12 @@ from provenance.credentials.source_types import MADE_BY_A_MODEL, source_type_nam
 
 _MAX_ACTIONS = 1000  # per manifest, of a hostile file
 _MAX_TEXT = 1000
+_MAX_LINEAGE = 200
+_IDENTITY = "cawg.identity"
+_UNNAMED = "unnamed"
 _INCEPTION = ("c2pa.created", "c2pa.opened")
 # actions that leave what is seen or heard as it was (list of the conformance rubric, spec 2.4)
-_NOT_EDITORIAL = frozenset(
+NOT_EDITORIAL = frozenset(
     {
         *_INCEPTION,
         "c2pa.converted",
@@ -35,50 +38,64 @@ def read_statements(store: Mapping[str, Any], *, follow_parents: bool) -> Statem
         store: The library's report.
         follow_parents: Whether the parents verify, so that their word on the origin counts.
     """
-    manifests: Mapping[str, Any] = store.get("manifests") or {}
-    label = store.get("active_manifest")
-    manifest = manifests.get(label, {}) if isinstance(label, str) else {}
+    line = list(lineage(store)) or [{}]
+    manifest, followed = line[0], line if follow_parents else line[:1]
     signature = manifest.get("signature_info") or {}
-    lineage = list(_lineage(manifests, manifest)) if follow_parents else [manifest]
-    own = _actions(manifest)
     later = [
-        action for one in lineage for action in _actions(one) if _name(action) != _INCEPTION[0]
+        action for one in followed for action in _actions(one) if _name(action) != _INCEPTION[0]
     ]
     return Statements(
         title=_text(manifest.get("title")),
         generator=_generator(manifest),
         claimed_issuer=_text(signature.get("issuer")),
         claimed_signer=_text(signature.get("common_name")),
+        claimed_identities=tuple(_identities(manifest)),
         signed_at=_text(signature.get("time")),
-        source_type=_origin(lineage),
+        source_type=_origin(followed),
         edit_types=tuple(t for t in map(_source_type, later) if t),
-        editorial=any(_name(action) not in _NOT_EDITORIAL for action in later),
-        actions=tuple(_name(action) for action in own),
+        editorial=any(_name(action) not in NOT_EDITORIAL for action in later),
+        actions=tuple(map(_name, _actions(manifest))),
     )
 
 
-def _lineage(
-    manifests: Mapping[str, Any], manifest: Mapping[str, Any]
-) -> Iterator[Mapping[str, Any]]:
-    """Yield a manifest, its parent, the parent's parent ..., each once."""
+def lineage(store: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the file's own manifest, its parent's, the parent's parent's ..., each once.
+
+    Args:
+        store: The library's report. At most 200 manifests of a hostile one are followed.
+    """
+    manifests: Mapping[str, Any] = store.get("manifests") or {}
+    label = store.get("active_manifest")
     seen: set[str] = set()
-    while manifest:
-        yield manifest
-        parents = (
-            ingredient.get("active_manifest")
-            for ingredient in manifest.get("ingredients") or ()
-            if ingredient.get("relationship") == "parentOf"
-        )
-        label = next((label for label in parents if isinstance(label, str)), None)
-        if label is None or label in seen:
+    while isinstance(label, str) and label not in seen and len(seen) < _MAX_LINEAGE:
+        manifest = manifests.get(label)
+        if not manifest:
             return
+        yield manifest
         seen.add(label)
-        manifest = manifests.get(label) or {}
+        label = next(_parents(manifest), None)
 
 
-def _origin(lineage: list[Mapping[str, Any]]) -> str | None:
+def _parents(manifest: Mapping[str, Any]) -> Iterator[str]:
+    for ingredient in manifest.get("ingredients") or ():
+        label = ingredient.get("active_manifest")
+        if ingredient.get("relationship") == "parentOf" and isinstance(label, str):
+            yield label
+
+
+def _identities(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names in identity assertions (CAWG 1.1): who says that they published the file."""
+    for assertion in manifest.get("assertions") or ():
+        if str(assertion.get("label")).startswith(_IDENTITY):
+            data = assertion.get("data")
+            signature = data.get("signature_info") if isinstance(data, dict) else None
+            named = signature if isinstance(signature, dict) else {}
+            yield _text(named.get("common_name")) or _text(named.get("issuer")) or _UNNAMED
+
+
+def _origin(line: list[Mapping[str, Any]]) -> str | None:
     """Return the source type of the oldest creation, or of an edit that says "made by a model"."""
-    for manifest in reversed(lineage):
+    for manifest in reversed(line):
         for action in _actions(manifest):
             name = _source_type(action)
             if name and (_name(action) == _INCEPTION[0] or name in MADE_BY_A_MODEL):
