@@ -42,19 +42,19 @@ def read_statements(store: Mapping[str, Any], *, follow_parents: bool) -> Statem
     manifest, followed = line[0], line if follow_parents else line[:1]
     signature = manifest.get("signature_info") or {}
     later = [
-        action for one in followed for action in _actions(one) if _name(action) != _INCEPTION[0]
+        action for one in followed for action in actions_of(one) if _name(action) != _INCEPTION[0]
     ]
     return Statements(
-        title=_text(manifest.get("title")),
-        generator=_generator(manifest),
-        claimed_issuer=_text(signature.get("issuer")),
-        claimed_signer=_text(signature.get("common_name")),
+        title=short_text(manifest.get("title")),
+        generator=generator_of(manifest),
+        claimed_issuer=short_text(signature.get("issuer")),
+        claimed_signer=short_text(signature.get("common_name")),
         claimed_identities=tuple(_identities(manifest)),
-        signed_at=_text(signature.get("time")),
+        signed_at=short_text(signature.get("time")),
         source_type=_origin(followed),
-        edit_types=tuple(t for t in map(_source_type, later) if t),
+        edit_types=tuple(t for t in map(source_type_of, later) if t),
         editorial=any(_name(action) not in NOT_EDITORIAL for action in later),
-        actions=tuple(map(_name, _actions(manifest))),
+        actions=tuple(map(_name, actions_of(manifest))),
     )
 
 
@@ -90,20 +90,23 @@ def _identities(manifest: Mapping[str, Any]) -> Iterator[str]:
             data = assertion.get("data")
             signature = data.get("signature_info") if isinstance(data, dict) else None
             named = signature if isinstance(signature, dict) else {}
-            yield _text(named.get("common_name")) or _text(named.get("issuer")) or _UNNAMED
+            yield (
+                short_text(named.get("common_name")) or short_text(named.get("issuer")) or _UNNAMED
+            )
 
 
 def _origin(line: list[Mapping[str, Any]]) -> str | None:
     """Return the source type of the oldest creation, or of an edit that says "made by a model"."""
     for manifest in reversed(line):
-        for action in _actions(manifest):
-            name = _source_type(action)
+        for action in actions_of(manifest):
+            name = source_type_of(action)
             if name and (_name(action) == _INCEPTION[0] or name in MADE_BY_A_MODEL):
                 return name
     return None
 
 
-def _actions(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def actions_of(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the actions of one manifest in order, of both versions of the assertion."""
     found: list[Mapping[str, Any]] = []
     for assertion in manifest.get("assertions") or ():
         if str(assertion.get("label")).partition("__")[0] in ("c2pa.actions", "c2pa.actions.v2"):
@@ -115,21 +118,24 @@ def _actions(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _name(action: Mapping[str, Any]) -> str:
-    return _text(action.get("action")) or ""
+    return short_text(action.get("action")) or ""
 
 
-def _source_type(action: Mapping[str, Any]) -> str | None:
+def source_type_of(action: Mapping[str, Any]) -> str | None:
+    """Return the name of an action's digital source type; None where it is no known term."""
     uri = action.get("digitalSourceType")
     return source_type_name(uri.strip()) if isinstance(uri, str) else None
 
 
-def _generator(manifest: Mapping[str, Any]) -> str | None:
+def generator_of(manifest: Mapping[str, Any]) -> str | None:
+    """Return name and version of the software that wrote a claim, as it calls itself."""
     info = manifest.get("claim_generator_info")
     if isinstance(info, list) and info and isinstance(info[0], dict):
-        words = (_text(info[0].get("name")), _text(info[0].get("version")))
+        words = (short_text(info[0].get("name")), short_text(info[0].get("version")))
         return " ".join(word for word in words if word) or None
-    return _text(manifest.get("claim_generator"))
+    return short_text(manifest.get("claim_generator"))
 
 
-def _text(value: Any) -> str | None:
+def short_text(value: Any) -> str | None:
+    """Return the beginning of a text of a manifest; None where there is something else."""
     return value[:_MAX_TEXT] if isinstance(value, str) else None
