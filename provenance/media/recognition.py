@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from provenance.errors import UnreadableError
 from provenance.types import MediaKind
 
 HEAD_BYTES = 4096
+_FLAC = b"fLaC"
 _BMFF_IMAGES = {
     b"avif": "image/avif",
     b"avis": "image/avif",
@@ -25,7 +27,7 @@ _PREFIXES: tuple[tuple[bytes, str], ...] = (
     (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "image/jxl"),
     (b"\xff\x0a", "image/jxl"),
     (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "image/jp2"),
-    (b"fLaC", "audio/flac"),
+    (_FLAC, "audio/flac"),
     (b"OggS", "audio/ogg"),
     (b"ID3", "audio/mpeg"),
     (b"%PDF-", "application/pdf"),
@@ -59,11 +61,21 @@ def recognise_file(path: Path) -> Recognised | None:
     try:
         with path.open("rb") as stream:
             head = stream.read(HEAD_BYTES)
+            behind_tag = _behind_id3(stream, head)
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror or error}") from error
     if not head:
         raise UnreadableError("the file is empty")
-    return recognise(head)
+    return recognise(behind_tag if behind_tag == _FLAC else head)
+
+
+def _behind_id3(stream: IO[bytes], head: bytes) -> bytes:
+    """Return the first bytes behind an ID3 tag, in which a credential puts itself before FLAC."""
+    if not head.startswith(b"ID3") or len(head) < 10:
+        return b""
+    n_bytes = sum((byte & 0x7F) << 7 * place for place, byte in enumerate(reversed(head[6:10])))
+    stream.seek(10 + n_bytes)  # ID3v2.4.0, 3.1: ten bytes of header, the size in sevens of bits
+    return stream.read(len(_FLAC))
 
 
 def recognise(head: bytes) -> Recognised | None:

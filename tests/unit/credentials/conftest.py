@@ -78,3 +78,22 @@ def c2pa_data(shared_data):
 @pytest.fixture
 def test_roots(c2pa_data):
     return load_trust_anchors([c2pa_data / "test-roots.pem"])
+
+
+@pytest.fixture
+def independent(monkeypatch, tmp_path, anchors):
+    """Verify bytes with an engine that shares no code with ours, offline and without telemetry.
+
+    Called with data and media type, it returns the engine's report; trusts our development CA.
+    """
+    engine = pytest.importorskip("encypher_c2pa", reason="the independent engine is not here")
+    monkeypatch.setenv("ENCYPHER_C2PA_CONFIG_DIR", str(tmp_path / "encypher"))
+    monkeypatch.setenv("ENCYPHER_C2PA_TELEMETRY", "off")
+    monkeypatch.setenv("ENCYPHER_C2PA_ONLINE", "off")
+    roots = "".join(one.pem for one in anchors.lists)
+
+    def verify(data, media_type, *, roots=roots, **more):
+        options = {"trust_pem": roots, "no_default_trust": True, "online": False}
+        return engine.verify(data, media_type, **options, **more)
+
+    return verify
