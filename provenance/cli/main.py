@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "audit": "Test whether containers and sizes alone give a corpus's labels away.",
     "sign": "Give a file a C2PA manifest.",
     "verify": "Check the C2PA credentials of files, on four axes.",
+    "keys": "Make, list and renew signing keys; request certificates that others trust.",
     "datasets": "List the sources of real media.",
     "plugins": "List the plugins, what they offer, and what is wrong with them.",
 }
@@ -183,13 +184,26 @@ def _name_settings(settings: Mapping[str, Any], module: ModuleType) -> None:
         UserError: The table has a key that is no option of the command.
     """
     command: click.Command = module.command
-    table = settings.get(command.name or "", {})
+    _name_options(settings.get(command.name or "", {}), command, command.name or "")
+
+
+def _name_options(table: dict[str, Any], command: click.Command, path: str) -> None:
+    """Rename the keys of one table; tables within it belong to the commands of a group."""
     names = {text.lstrip("-"): p.name or "" for p in command.params for text in p.opts}
+    inner = command.commands if isinstance(command, click.Group) else {}
     for key in list(table):
-        if key not in names:
-            known = did_you_mean(key, list(names))
-            raise UserError(f"{SETTINGS_FILE}: [{command.name}] has no option {key!r}.{known}")
-        table[names[key]] = table.pop(key)
+        if key in inner and isinstance(table[key], dict):
+            _name_options(table[key], inner[key], f"{path}.{key}")
+        elif key in names:
+            table[names[key]] = table.pop(key)
+        elif key in inner:
+            raise UserError(
+                f"{SETTINGS_FILE}: write [{path}.{key}], and below it options of {key}."
+            )
+        else:
+            what = "command or option" if inner else "option"
+            known = did_you_mean(key, [*names, *inner])
+            raise UserError(f"{SETTINGS_FILE}: [{path}] has no {what} {key!r}.{known}")
 
 
 def _module(command: str) -> str:

@@ -1,21 +1,25 @@
-"""X.509 certificates of the development CA: a root that signs leaves, leaves that sign media.
+"""X.509 certificates of the development CA: a root, an optional intermediate, and signers' leaves.
 
 The profile is that of C2PA specification 2.4, 14.5.1 as the pinned library enforces it: version 3,
 digitalSignature, not a CA, an authority key identifier, an extended key usage of its list.
 """
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from provenance.credentials.keys import algorithms
+from provenance.credentials.keys.algorithms import DEFAULT, PrivateKey
 from provenance.errors import CredentialError
 
 ORGANISATION = "provenance Development CA - not for production"
 ROOT_DAYS = 20 * 365
+INTERMEDIATE_DAYS = 5 * 365
 LEAF_DAYS = 364
 RENEW_DAYS = 182  # so that whatever is signed verifies for half a year at least
 _CLOCK_SKEW = datetime.timedelta(hours=1)
@@ -26,12 +30,17 @@ class KeyPair:
     """A private key and its certificate.
 
     Attributes:
-        key: On curve P-256, for ES256.
+        key: On an elliptic curve, RSA or Ed25519.
         certificate: Of that key.
     """
 
-    key: ec.EllipticCurvePrivateKey
+    key: PrivateKey
     certificate: x509.Certificate
+
+    @property
+    def algorithm(self) -> str:
+        """What the key signs with: ``es256``, ``es384``, ``es512``, ``ps256``, ``ed25519``."""
+        return algorithms.algorithm_of(self.key)
 
     def to_pem(self, *chain: x509.Certificate) -> bytes:
         """Return key, certificate and ``chain`` as one PEM text; keep it private."""
@@ -55,54 +64,79 @@ def parse_pair(pem: bytes) -> KeyPair:
     """Read what :meth:`KeyPair.to_pem` wrote; certificates after the first are ignored.
 
     Raises:
-        CredentialError: Something is missing or damaged, or the key is not the certificate's.
+        CredentialError: Something is missing or damaged, the key is of a kind that C2PA does not
+            take, or it is not the certificate's.
     """
     try:
         key = serialization.load_pem_private_key(pem, password=None)
         certificate = x509.load_pem_x509_certificates(pem)[0]
-    except (ValueError, TypeError) as error:
+        is_its_own = key.public_key() == certificate.public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise CredentialError(f"not a key with its certificate: {error}") from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise CredentialError("not a key on an elliptic curve")
-    if key.public_key() != certificate.public_key():
+    problem = algorithms.key_problem(key)
+    if problem or not isinstance(key, PrivateKey):
+        raise CredentialError(f"{problem}, which C2PA does not take")
+    if not is_its_own:
         raise CredentialError("the key does not belong to the certificate")
     return KeyPair(key, certificate)
 
 
-def make_root() -> KeyPair:
-    """Make a self-signed root whose name says what it is; valid for 20 years."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    # part of the key in the name: roots of two machines are told apart in listings
-    name = _name(f"provenance Development CA {identifier.digest.hex()[:8]} (not for production)")
-    builder = (
-        _builder(name, name, key.public_key(), days=ROOT_DAYS)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(signs_certificates=True), critical=True)
-        .add_extension(identifier, critical=False)
-    )
-    return KeyPair(key, builder.sign(key, hashes.SHA256()))
+def make_root(algorithm: str = DEFAULT) -> KeyPair:
+    """Make a self-signed root whose name says what it is; valid for 20 years.
+
+    Args:
+        algorithm: One of :data:`provenance.credentials.keys.algorithms.ALGORITHMS`.
+    """
+    key = algorithms.make_key(algorithm)
+    name = _authority_name(key, "CA")
+    builder = _authority(name, name, key, days=ROOT_DAYS, path_length=1)
+    return KeyPair(key, builder.sign(key, algorithms.certificate_hash(key)))
 
 
-def make_leaf(root: KeyPair) -> KeyPair:
+def make_intermediate(root: KeyPair, algorithm: str = DEFAULT) -> KeyPair:
+    """Make an authority below ``root``, so that the root's key can be kept elsewhere.
+
+    Valid for five years, and no longer than the root.
+
+    Raises:
+        CredentialError: The root may not have an authority below it.
+    """
+    if not may_have_intermediate(root.certificate):
+        raise CredentialError("The root may not have an authority below it. Make a new root.")
+    key = algorithms.make_key(algorithm)
+    name = _authority_name(key, "issuing CA")
+    left = (root.certificate.not_valid_after_utc - _now()).days
+    days = min(INTERMEDIATE_DAYS, left)
+    builder = _authority(name, root.certificate.subject, key, days=days, path_length=0)
+    builder = builder.add_extension(_issuer_identifier(root), critical=False)
+    return KeyPair(key, builder.sign(root.key, algorithms.certificate_hash(root.key)))
+
+
+def make_leaf(
+    issuer: KeyPair,
+    algorithm: str = DEFAULT,
+    *,
+    usages: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.EMAIL_PROTECTION,),
+) -> KeyPair:
     """Make a certificate for signing media; valid for at most a year.
 
-    Extended key usage is emailProtection: the one that verifiers accept without any setting.
+    Args:
+        issuer: Root or intermediate.
+        algorithm: One of :data:`provenance.credentials.keys.algorithms.ALGORITHMS`.
+        usages: Extended key usages; emailProtection is the one that verifiers accept without any
+            setting.
     """
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = algorithms.make_key(algorithm)
     name = _name("provenance development signer (not for production)")
-    issuer = root.key.public_key()
     builder = (
-        _builder(name, root.certificate.subject, key.public_key(), days=LEAF_DAYS)
+        _builder(name, issuer.certificate.subject, key, days=LEAF_DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(signs_certificates=False), critical=True)
-        .add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False
-        )
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer), critical=False)
+        .add_extension(key_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+        .add_extension(_issuer_identifier(issuer), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
-    return KeyPair(key, builder.sign(root.key, hashes.SHA256()))
+    return KeyPair(key, builder.sign(issuer.key, algorithms.certificate_hash(issuer.key)))
 
 
 def is_fresh(certificate: x509.Certificate, *, days_left: int = RENEW_DAYS) -> bool:
@@ -110,6 +144,33 @@ def is_fresh(certificate: x509.Certificate, *, days_left: int = RENEW_DAYS) -> b
     now = _now()
     ends = certificate.not_valid_after_utc - datetime.timedelta(days=days_left)
     return certificate.not_valid_before_utc <= now < ends
+
+
+def may_have_intermediate(root: x509.Certificate) -> bool:
+    """Whether authorities below ``root`` are accepted; roots of earlier versions say no."""
+    constraints = root.extensions.get_extension_for_class(x509.BasicConstraints).value
+    return constraints.path_length is None or constraints.path_length > 0
+
+
+def key_usage(*, signs_certificates: bool, is_binding: bool = False) -> x509.KeyUsage:
+    """Return the key usage of an authority, or of a signer of media.
+
+    Args:
+        signs_certificates: Of an authority.
+        is_binding: Add contentCommitment (non-repudiation), which the C2PA programme asks of
+            signers.
+    """
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        content_commitment=is_binding,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _now() -> datetime.datetime:
@@ -125,30 +186,39 @@ def _name(common_name: str) -> x509.Name:
     )
 
 
+def _authority_name(key: PrivateKey, kind: str) -> x509.Name:
+    """Name an authority; part of the key in it tells those of two machines apart in listings."""
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    part = identifier.digest.hex()[:8]
+    return _name(f"provenance Development {kind} {part} (not for production)")
+
+
+def _authority(
+    subject: x509.Name, issuer: x509.Name, key: PrivateKey, *, days: int, path_length: int
+) -> x509.CertificateBuilder:
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    return (
+        _builder(subject, issuer, key, days=days)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
+        .add_extension(key_usage(signs_certificates=True), critical=True)
+        .add_extension(identifier, critical=False)
+    )
+
+
+def _issuer_identifier(issuer: KeyPair) -> x509.AuthorityKeyIdentifier:
+    return x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
+
+
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, *, days: int
+    subject: x509.Name, issuer: x509.Name, key: PrivateKey, *, days: int
 ) -> x509.CertificateBuilder:
     now = _now()
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
-        .public_key(key)
+        .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _CLOCK_SKEW)
         .not_valid_after(now + datetime.timedelta(days=days))
-    )
-
-
-def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        encipher_only=False,
-        decipher_only=False,
     )

@@ -2,11 +2,13 @@
 
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 import click
 
-from provenance.errors import CredentialError
+from provenance.errors import CredentialError, UserError
+from provenance.files import TEMPORARY_PREFIX
 
 CONFIG_VARIABLE = "PROVENANCE_CONFIG_DIR"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -62,3 +64,34 @@ def read_private(path: Path) -> bytes:
             return stream.read()
     except OSError as error:
         raise CredentialError(f"Cannot read the key {path}: {error.strerror or error}.") from error
+
+
+def write_new(path: Path, data: bytes, *, mode: int) -> None:
+    """Write a file that must not be there yet: all of it, or nothing.
+
+    Args:
+        path: Its folder is made when missing.
+        data: The whole content.
+        mode: Permission bits, from the first byte on: 0o600 for keys.
+
+    Raises:
+        UserError: There is something of this name. Nothing is ever overwritten.
+        CredentialError: It cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)  # mode 0600
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(name).chmod(mode)
+            path.hardlink_to(name)  # unlike a rename, this fails where the name is taken
+        finally:
+            Path(name).unlink()
+    except OSError as error:
+        if path.exists() or path.is_symlink():
+            message = f"{path} exists and is not overwritten. Choose another name."
+            raise UserError(message) from error
+        raise CredentialError(f"Cannot write {path}: {error.strerror or error}.") from error

@@ -16,7 +16,7 @@ from provenance.credentials import (
     sign_bytes,
 )
 from provenance.credentials.keys import authority, certificates
-from provenance.errors import CredentialError
+from provenance.errors import CredentialError, UserError
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_what_a_kill_left_missing_is_made_again_under_the_same_root(folder):
 
 def test_a_damaged_key_says_what_to_do(folder):
     (folder / authority.LEAF).write_text("garbage")
-    with pytest.raises(CredentialError, match="Delete"):
+    with pytest.raises(CredentialError, match="provenance keys rotate"):
         development_signer(folder.parent)
 
 
@@ -156,8 +156,151 @@ def test_a_forked_process_builds_its_own_native_objects(signer, png, manifest, a
     assert read_credential(path, None, anchors).signer == "trusted"
 
 
-def test_a_root_near_its_end_says_to_save_the_anchor_elsewhere(folder, monkeypatch):
+def test_a_root_near_its_end_says_to_rotate(folder, monkeypatch):
     (folder / authority.LEAF).unlink()
     monkeypatch.setattr(certificates, "is_fresh", lambda *arguments, **options: False)
-    with pytest.raises(CredentialError, match=r"Copy .*trust-anchor\.pem elsewhere"):
-        development_signer(folder.parent)  # deleting the rest would overwrite it
+    with pytest.raises(CredentialError, match=r"keys rotate --root"):
+        development_signer(folder.parent)
+
+
+def test_a_layout_of_an_earlier_version_keeps_working(tmp_path, png, manifest):
+    """Three files, and a root that allows no authority below it."""
+    folder = tmp_path / authority.FOLDER
+    root = certificates.make_root()
+    leaf = certificates.make_leaf(root)
+    folder.mkdir(mode=0o700)
+    (folder / authority.ROOT).write_bytes(root.to_pem())
+    (folder / authority.LEAF).write_bytes(leaf.to_pem(root.certificate))
+    (folder / authority.ANCHOR).write_bytes(certificates.certificates_pem(root.certificate))
+    for name in (authority.ROOT, authority.LEAF):
+        (folder / name).chmod(0o600)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    sign_bytes(png, "image/png", manifest, development_signer(tmp_path))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def signed(config, png, manifest, name):
+    path = config / name
+    path.write_bytes(sign_bytes(png, "image/png", manifest, development_signer(config)))
+    return path
+
+
+def judged(config, path):
+    return read_credential(path, None, load_trust_anchors([authority.anchor_path(config)])).signer
+
+
+def test_rotation_keeps_old_files_trusted(tmp_path, png, manifest):
+    old = signed(tmp_path, png, manifest, "old.png")
+    authority.rotate_authority(tmp_path)
+    middle = signed(tmp_path, png, manifest, "middle.png")
+    for _ in range(2):
+        authority.rotate_authority(tmp_path, root=True)
+    new = signed(tmp_path, png, manifest, "new.png")
+    assert [judged(tmp_path, path) for path in (old, middle, new)] == ["trusted"] * 3
+    roots = authority.root_certificates(tmp_path / authority.FOLDER)
+    assert len(roots) == 3
+    assert roots[0] == certificate(tmp_path / authority.FOLDER / authority.ROOT)
+
+
+def test_a_stolen_root_can_be_forgotten(tmp_path, png, manifest):
+    old = signed(tmp_path, png, manifest, "old.png")
+    authority.rotate_authority(tmp_path, root=True, forget=True)
+    new = signed(tmp_path, png, manifest, "new.png")
+    assert [judged(tmp_path, path) for path in (old, new)] == ["untrusted", "trusted"]
+    authority.rotate_authority(tmp_path, root=True)
+    authority.rotate_authority(tmp_path, forget=True)
+    assert judged(tmp_path, new) == "untrusted"
+    assert len(authority.root_certificates(tmp_path / authority.FOLDER)) == 1
+
+
+def test_replaced_keys_are_destroyed(folder):
+    secrets = {path: path.read_bytes() for path in folder.glob("*.pem")}
+    authority.rotate_authority(folder.parent, root=True)
+    held = b"".join(path.read_bytes() for path in folder.iterdir())
+    for name in (authority.ROOT, authority.LEAF):
+        key = secrets[folder / name].partition(b"-----END PRIVATE KEY-----")[0]
+        assert key not in held
+
+
+def test_with_an_intermediate_the_roots_key_can_be_kept_elsewhere(tmp_path, png, manifest):
+    folder = authority.create_authority(tmp_path, intermediate=True)
+    early = signed(tmp_path, png, manifest, "early.png")
+    root = (folder / authority.ROOT).read_bytes()
+    (folder / authority.ROOT).unlink()
+    authority.rotate_authority(tmp_path)
+    late = signed(tmp_path, png, manifest, "late.png")
+    assert [judged(tmp_path, path) for path in (early, late)] == ["trusted"] * 2
+    assert mode(folder / authority.INTERMEDIATE) == 0o600
+
+    with pytest.raises(CredentialError, match="Put it back"):
+        authority.rotate_authority(tmp_path, intermediate=False)
+    (folder / authority.ROOT).write_bytes(root)
+    (folder / authority.ROOT).chmod(0o600)
+    authority.rotate_authority(tmp_path, intermediate=False)
+    assert not (folder / authority.INTERMEDIATE).exists()
+    assert judged(tmp_path, signed(tmp_path, png, manifest, "last.png")) == "trusted"
+
+
+def test_an_intermediate_near_its_end_is_renewed(tmp_path, png, manifest, monkeypatch):
+    monkeypatch.setattr(certificates, "INTERMEDIATE_DAYS", 300)
+    folder = authority.create_authority(tmp_path, intermediate=True)
+    monkeypatch.undo()
+    before = certificate(folder / authority.INTERMEDIATE)
+    authority.rotate_authority(tmp_path)
+    assert certificate(folder / authority.INTERMEDIATE) != before
+    assert judged(tmp_path, signed(tmp_path, png, manifest, "a.png")) == "trusted"
+
+
+def test_a_missing_root_is_never_replaced_in_silence(folder):
+    (folder / authority.ROOT).unlink()
+    (folder / authority.LEAF).unlink()
+    with pytest.raises(CredentialError, match=r"keys rotate --root"):
+        development_signer(folder.parent)
+    authority.rotate_authority(folder.parent, root=True)
+    assert len(authority.root_certificates(folder)) == 2
+
+
+@pytest.mark.parametrize("name", [authority.ROOT, authority.LEAF, authority.ANCHOR])
+def test_rotation_mends_a_damaged_file(tmp_path, png, manifest, name):
+    old = signed(tmp_path, png, manifest, "old.png")
+    damaged = tmp_path / authority.FOLDER / name
+    damaged.write_text("-----BEGIN CERTIFICATE-----\ngarbage\n")
+    authority.rotate_authority(tmp_path, root=True)
+    new = signed(tmp_path, png, manifest, "new.png")
+    assert [judged(tmp_path, path) for path in (old, new)] == ["trusted"] * 2
+
+
+@pytest.mark.parametrize("fatal", range(1, 5))
+def test_a_kill_during_rotation_leaves_old_files_trusted(
+    tmp_path, png, manifest, monkeypatch, fatal
+):
+    old = signed(tmp_path, png, manifest, "old.png")
+    written = []
+    write = authority.write_atomic
+
+    def dying(path, data, **options):
+        written.append(path)
+        if len(written) == fatal:
+            raise KeyboardInterrupt
+        write(path, data, **options)
+
+    monkeypatch.setattr(authority, "write_atomic", dying)
+    with pytest.raises(KeyboardInterrupt):
+        authority.rotate_authority(tmp_path, root=True)
+    monkeypatch.undo()
+    assert judged(tmp_path, old) == "trusted"
+    between = signed(tmp_path, png, manifest, "between.png")
+    assert judged(tmp_path, between) == "trusted"
+    authority.rotate_authority(tmp_path, root=True)
+    new = signed(tmp_path, png, manifest, "new.png")
+    assert [judged(tmp_path, path) for path in (old, between, new)] == ["trusted"] * 3
+
+
+def test_a_second_authority_is_not_made_over_the_first(folder):
+    with pytest.raises(UserError, match="keys rotate"):
+        authority.create_authority(folder.parent)
+
+
+def test_there_must_be_an_authority_to_rotate(tmp_path):
+    with pytest.raises(UserError, match="keys init"):
+        authority.rotate_authority(tmp_path)
