@@ -1,6 +1,5 @@
 """``provenance generate``: from real media to trained generators and a labelled, signed corpus."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from provenance.cli.options import (
     seed_option,
 )
 from provenance.errors import ExitCode
+from provenance.workers import default_jobs
 
 if TYPE_CHECKING:
     from provenance.corpora.generation import Summary
@@ -119,17 +119,13 @@ def command(
     if process_rank() > 0:
         assist(request, out, device=resolved)
         return ExitCode.OK
-    workers = jobs or (1 if resolved.startswith("cuda") else _cores())
+    workers = jobs or (1 if resolved.startswith("cuda") else default_jobs())
     with output.Progress() as progress:
         summary = generate(
             request, out, device=resolved, jobs=workers, resume=resume, progress=progress
         )
     _show_summary(summary, as_json=as_json)
     return ExitCode.PLUGIN if summary.failed else ExitCode.OK
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 def _show_plan(plan: "Plan", out: Path, *, as_json: bool) -> None:

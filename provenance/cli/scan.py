@@ -15,6 +15,7 @@ from provenance.cli import output
 from provenance.cli.options import device_option, jobs_option, json_option, trust_anchors_option
 from provenance.errors import ExitCode, UserError, did_you_mean
 from provenance.types import Verdict
+from provenance.workers import default_jobs
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -135,7 +136,7 @@ def command(
     trust = _trust(trust_anchors)
     detectors = _load_detectors(models, names, device)
     options = ScanOptions(
-        jobs=jobs or len(os.sched_getaffinity(0)),
+        jobs=jobs or default_jobs(),
         batch_size=batch_size,
         settings={"trust_anchors": list(trust_anchors) or None},
         thumbnails=report is not None and report.suffix.lower() in (".html", ".htm"),

@@ -1,7 +1,6 @@
 """``provenance train-detector``: from a labelled corpus to detectors whose worth is measured."""
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from provenance.cli.options import (
     seed_option,
 )
 from provenance.errors import ExitCode, UserError
+from provenance.workers import default_jobs
 
 if TYPE_CHECKING:
     from provenance.detection import TrainingRequest, TrainingResult
@@ -154,7 +154,7 @@ def _default_jobs(device: str) -> int:
     """Return one process per core; one where all would share a GPU."""
     if device != "cpu":
         return 1
-    return len(os.sched_getaffinity(0))
+    return default_jobs()
 
 
 def _parse_options(texts: Sequence[str]) -> dict[str, dict[str, Any]]:

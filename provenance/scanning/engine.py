@@ -5,7 +5,7 @@ bounded. Rows come out in the order of the walk.
 """
 
 import contextlib
-import logging
+import functools
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provenance.scanning.judges import Panel
-from provenance.scanning.messages import Finding, ScanLimits, Task, WorkerPlan
-from provenance.scanning.pool import WorkerPool
+from provenance.scanning.messages import Finding, ScanLimits, WorkerPlan
 from provenance.scanning.verdict import conclude, sort_by_trust
 from provenance.scanning.walking import Found, walk
+from provenance.scanning.worker import make_examiner
 from provenance.types import ScanRow
+from provenance.workers import Work, WorkerPool
 
 if TYPE_CHECKING:
     from provenance.scanning.judges import Judge
     from provenance.types import Evidence
 
-_LOG = logging.getLogger(__name__)
 _MOST_AHEAD = 1_000  # rows that may wait for a slow file before them
 _MOST_WAITING_BYTES = 64 << 20  # of windows that wait for their batch
 _MOST_WAITING_S = 2.0
@@ -87,16 +87,21 @@ def scan(
         settings=dict(options.settings),
         limits=options.limits,
         thumbnails=options.thumbnails,
-        loud=_LOG.isEnabledFor(logging.DEBUG),
     )
-    with contextlib.closing(WorkerPool(plan, options.jobs)) as pool:
+    make, limits = functools.partial(make_examiner, plan), options.limits
+    work = Work(make, limits.file_s, limits.worker_bytes)
+    with contextlib.closing(WorkerPool(work, options.jobs, _lost)) as pool:
         yield from _Scan(panel, pool, options).run(walk(paths))
+
+
+def _lost(path: str, reason: str) -> Finding:
+    return Finding(path, error=reason)
 
 
 class _Scan:
     """The state of one scan: what is out, what waits for its batch, what waits for its turn."""
 
-    def __init__(self, panel: Panel, pool: WorkerPool, options: ScanOptions) -> None:
+    def __init__(self, panel: Panel, pool: WorkerPool[str, Finding], options: ScanOptions) -> None:
         self._panel = panel
         self._pool = pool
         self._options = options
@@ -111,8 +116,8 @@ class _Scan:
         while walking or self._told < self._given:
             walking = walking and self._hand_out(walked)
             # without a file in flight, there is nothing to wait for
-            for task, finding in self._pool.collect(_POLL_S) if self._pool.busy else ():
-                self._take(task.number, finding)
+            for number, finding in self._pool.collect(_POLL_S) if self._pool.busy else ():
+                self._take(number, finding)
             if self._due():
                 self._judge()
             yield from self._in_order()
@@ -126,7 +131,7 @@ class _Scan:
             if found.problem:
                 self._finish(self._given, Finding(found.path, error=found.problem), ())
             else:
-                self._pool.submit(Task(self._given, found.path))
+                self._pool.submit(self._given, found.path)
             self._given += 1
         return True
 

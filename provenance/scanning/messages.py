@@ -34,29 +34,12 @@ class WorkerPlan:
         settings: Handed to the factory of each evidence reader.
         limits: Of one file.
         thumbnails: Whether to make small pictures for a report.
-        loud: Leave stderr open, for debugging; else native noise goes nowhere.
     """
 
     inputs: tuple[tuple[InputSpec, frozenset[MediaKind]], ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     limits: ScanLimits = field(default_factory=ScanLimits)
     thumbnails: bool = False
-    loud: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One file to read; ``number`` is its place in the scan."""
-
-    number: int
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A worker has started; ``faults`` names the evidence readers that could not be built."""
-
-    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

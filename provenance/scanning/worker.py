@@ -1,35 +1,34 @@
 """What runs in a worker process: read one file, gather its evidence, decode it once, cut windows.
 
-The file is hostile. The process has a limit of address space, ignores Ctrl-C (the main process
-decides), prints nothing, and ends with its parent. torch is never imported here.
+The file is hostile; what the process may take is limited by :mod:`provenance.workers`. torch is
+never imported here.
 """
 
-import contextlib
+import functools
 import hashlib
 import importlib
+import logging
 import os
-import signal
 import stat
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from provenance.errors import UnreadableError
-from provenance.scanning.messages import Finding, Ready, Task, WorkerPlan
+from provenance.scanning.messages import Finding, WorkerPlan
 from provenance.scanning.plain import plain_evidence
 from provenance.types import MediaKind
+from provenance.workers import Last
 
 if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-
     from provenance.contracts import EvidenceReader, EvidenceSpec
     from provenance.media import Recognised
     from provenance.types import Evidence
 
+_LOG = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 20
 _HEAD_BYTES = 4096
-_MOST_FILES = 5_000  # a fresh process then gives back what native libraries leaked
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _UNKNOWN = "application/octet-stream"
 
 
@@ -53,28 +52,19 @@ class Content(NamedTuple):
         return len(self.data) == self.size_bytes
 
 
-def run_worker(connection: "Connection", parent: int, plan: WorkerPlan) -> None:
-    """Answer tasks until the connection closes; the target of a spawned process.
+def make_examiner(plan: WorkerPlan) -> Callable[[str], Finding | Last[Finding]]:
+    """Return the function that examines a path; called once in a worker process.
 
-    Args:
-        connection: Sends one :class:`Ready`, then one :class:`Finding` per :class:`Task`.
-        parent: Process id of the main process.
-        plan: What to do with each file.
+    An evidence reader that cannot be built is left out, with a warning.
     """
-    _settle(parent, plan)
+    importlib.import_module("provenance.media.image")
+    import cv2
+
+    cv2.setNumThreads(1)  # one thread a process: there is a process per core
     readers, faults = build_readers(plan)
-    _limit_memory(plan.limits.worker_bytes)
-    connection.send(Ready(faults))
-    for count in range(1, _MOST_FILES + 1):
-        try:
-            task: Task = connection.recv()
-        except EOFError:
-            return
-        finding = _examine_within_limits(task.path, plan, readers)
-        retire = finding.retire or count == _MOST_FILES
-        connection.send(replace(finding, retire=retire))
-        if retire:
-            return
+    for fault in faults:
+        _LOG.warning("%s", fault)
+    return functools.partial(_examine_or_tell, plan=plan, readers=readers)
 
 
 def build_readers(plan: WorkerPlan) -> tuple[list[Reader], tuple[str, ...]]:
@@ -229,59 +219,15 @@ def _thumbnail(pixels: Any) -> bytes:
     return thumbnail(pixels)
 
 
-# --- the process ----------------------------------------------------------------------------------
-
-
-def _examine_within_limits(path: str, plan: WorkerPlan, readers: list[Reader]) -> Finding:
-    # the main process ends a slow worker; this is for the case that it is itself gone or stuck
-    signal.alarm(int(2 * plan.limits.file_s) + 10)
+def _examine_or_tell(path: str, plan: WorkerPlan, readers: list[Reader]) -> Finding | Last[Finding]:
     try:
-        return examine(path, plan, readers)
+        finding = examine(path, plan, readers)
     except MemoryError:
-        return Finding(path, error=_out_of_memory(plan), retire=True)
+        raise  # the pool says so, and replaces this process
     except Exception as error:  # noqa: BLE001 - one file never ends a scan
         return Finding(path, error=f"could not be examined: {type(error).__name__}: {error}")
-    finally:
-        signal.alarm(0)
+    return Last(finding) if finding.retire else finding
 
 
 def _out_of_memory(plan: WorkerPlan) -> str:
     return f"needs more memory than the limit of {plan.limits.worker_bytes >> 20:,} MiB"
-
-
-def _settle(parent: int, plan: WorkerPlan) -> None:
-    from provenance.training.jobs import end_with_parent
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    end_with_parent(parent)
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))  # read when numpy is imported
-    if not plan.loud:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1)
-        os.dup2(nowhere, 2)
-    importlib.import_module("provenance.media.image")
-    import cv2
-
-    cv2.setNumThreads(1)  # one thread a process: there is a process per core
-
-
-def _limit_memory(budget_bytes: int) -> None:
-    """Bound the address space to what is mapped now and ``budget_bytes`` more, or to less.
-
-    Less where whoever started us set a hard limit: that one can only be lowered.
-    """
-    import resource
-
-    statm = Path("/proc/self/statm")
-    if not statm.exists():  # no other system counts and enforces address space
-        return
-    mapped = int(statm.read_text().split()[0]) * resource.getpagesize()
-    limit, hard = mapped + budget_bytes, resource.getrlimit(resource.RLIMIT_AS)[1]
-    if hard != resource.RLIM_INFINITY:
-        limit = min(limit, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # hostile content is not left lying around
-    # should the machine run out of memory, the system takes a worker and not the main process
-    with contextlib.suppress(OSError):  # a sandbox may forbid it; the scan works without
-        Path("/proc/self/oom_score_adj").write_text("900")

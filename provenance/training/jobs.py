@@ -10,16 +10,15 @@ import multiprocessing
 import os
 import queue
 import sys
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
+from provenance.workers import ONE_THREAD, end_with_parent
+
 _LOG = logging.getLogger(__name__)
 _POLL_S = 0.25
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 Progress = Callable[[str, float, str], None]
 """Called with the job's name, a fraction (0..1) and a few words."""
@@ -106,8 +105,8 @@ class _one_thread_each:  # noqa: N801 - reads as a statement where it is used
     """Environment in which children are started: numerical libraries read it at import."""
 
     def __enter__(self) -> None:
-        self._before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-        os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+        self._before = {name: os.environ.get(name) for name in ONE_THREAD}
+        os.environ.update(ONE_THREAD)
 
     def __exit__(self, *_: object) -> None:
         for name, value in self._before.items():
@@ -131,14 +130,3 @@ def _start_worker(messages: Any, parent: int) -> None:
 
 def _run_there(job: Job) -> Any:
     return _run_here(job, lambda name, f, text: _messages.put((name, f, text)))
-
-
-def end_with_parent(parent: int) -> None:
-    """Watch the parent process from a thread, and end this one when it is gone."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_POLL_S)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True, name="end-with-parent").start()

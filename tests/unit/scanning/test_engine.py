@@ -244,7 +244,9 @@ def test_closing_early_ends_the_workers(only_fakes):
     folder = write(only_fakes / "files", a="SAY", b="HANG", c="HANG")
     results = scan([folder], options=ScanOptions(jobs=2))
     next(results)
-    workers = [p for p in psutil.Process().children() if "spawn_main" in " ".join(p.cmdline())]
+    workers = [
+        p for p in psutil.Process().children() if "provenance.workers" in " ".join(p.cmdline())
+    ]
     assert workers
     results.close()
     _, alive = psutil.wait_procs(workers, timeout=5)
