@@ -1,14 +1,15 @@
 """From the library's validation codes to four axes.
 
-Codes: C2PA specification 2.4, section 15.2.2. A failure that is not named here counts against
-integrity: what we do not understand, we do not wave through.
+The place of each code stands in :mod:`provenance.credentials.reading.codes`.
 """
 
-import enum
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from provenance.credentials.reading.codes import Concern as Concern
+from provenance.credentials.reading.codes import concern as concern
+from provenance.credentials.reading.codes import refutes_identity
 from provenance.credentials.reading.credential import Ancestors, Integrity, SignerTrust, TimeTrust
 from provenance.credentials.trust.anchors import URI_PREFIX
 
@@ -16,50 +17,6 @@ TRUSTED = "signingCredential.trusted"
 TIME_TRUSTED = "timeStamp.trusted"
 _MANIFEST_LIST = re.compile(rf"\[{URI_PREFIX}manifest:([a-z0-9-]+)\]")
 _TIME_LIST = re.compile(rf", trust list: {URI_PREFIX}time:[a-z0-9-]+\Z")
-
-
-class Concern(enum.Enum):
-    """The axis on which a failure counts."""
-
-    INTEGRITY = "integrity"
-    UNTRUSTED = "untrusted"
-    EXPIRED = "expired"
-    REVOKED = "revoked"
-    TIME = "time"
-    FORM = "form"
-    NOTHING = "nothing"
-
-
-_CONCERNS = {
-    "signingCredential.untrusted": Concern.UNTRUSTED,
-    # a certificate that may not sign media: somebody we cannot trust, not a changed file
-    "signingCredential.invalid": Concern.UNTRUSTED,
-    "signingCredential.expired": Concern.EXPIRED,
-    "claimSignature.outsideValidity": Concern.EXPIRED,
-    "signingCredential.ocsp.revoked": Concern.REVOKED,
-    "signingCredential.revoked": Concern.REVOKED,
-    # signed as it stands, but not as the specification wants it: several generators' files, as
-    # they left the house; a changed assertion is a hashedURI.mismatch
-    "assertion.action.malformed": Concern.FORM,
-    "assertion.metadata.disallowed": Concern.FORM,
-    "ingredient.unknownProvenance": Concern.NOTHING,
-}
-_HARMLESS_PREFIXES = (
-    "signingCredential.ocsp.",  # skipped, unknown, inaccessible: we do not ask the network
-    "cawg.",  # who published it, on top of who signed it; reported, but no axis of its own yet
-)
-_HARMLESS_SUFFIXES = (".match", ".validated", ".trusted", ".insideValidity", ".accessible")
-
-
-def concern(code: str) -> Concern:
-    """Return the axis that a failure code counts on."""
-    if code in _CONCERNS:
-        return _CONCERNS[code]
-    if code.startswith("timeStamp."):
-        return Concern.TIME
-    if code.startswith(_HARMLESS_PREFIXES) or code.endswith(_HARMLESS_SUFFIXES):
-        return Concern.NOTHING
-    return Concern.INTEGRITY
 
 
 def integrity_axis(results: Mapping[str, Any]) -> Integrity:
@@ -83,6 +40,11 @@ def integrity_faults(results: Mapping[str, Any]) -> list[str]:
 def breaks_form(results: Mapping[str, Any]) -> bool:
     """Whether the manifest is as it was signed, but not as the specification wants it."""
     return Concern.FORM in map(concern, codes(active(results), "failure"))
+
+
+def does_identity_hold(results: Mapping[str, Any]) -> bool:
+    """Whether no identity assertion beside the signature was found to be false."""
+    return not any(map(refutes_identity, codes(active(results), "failure")))
 
 
 def signer_axis(results: Mapping[str, Any]) -> SignerTrust:

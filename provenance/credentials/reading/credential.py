@@ -1,6 +1,6 @@
 """What is known of one file's credential: four axes, and one sentence that follows from them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -138,7 +138,8 @@ class Credential:
         signer: Whether a given trust anchor vouches for the signer.
         time: Whether a trusted authority vouches for the time of signing.
         ancestors: The worst of everything that the file was made from, at any depth.
-        conclusion: One sentence for people; holds no text from the file but a trusted issuer.
+        conclusion: One sentence for people; holds no text from the file but a trusted issuer, and
+            beside it only names of files and servers, escaped.
         statements: What the manifest says.
         library: What the library says.
         is_present: Whether the file carries or names a credential, even one that cannot be
@@ -150,6 +151,12 @@ class Credential:
         signals: What the credential says of the origin, in the words of the conformance
             programme (:mod:`provenance.credentials.reading.signals`). Claims, as ``statements``.
         details: The whole report; None unless asked for.
+        is_sidecar: Whether what was read is a sidecar: a manifest store without media of its own.
+            The axes are then those of the file that it belongs to, where that lies beside it.
+        paired_with: Name of the other one of a pair: the sidecar that was used, or the file that
+            the sidecar belongs to.
+        notes: Circumstances that stand in the conclusion too, as clauses: a sidecar that was not
+            used, a publisher who is named.
     """
 
     integrity: Integrity
@@ -166,6 +173,9 @@ class Credential:
     trusted_by: str | None = None
     signals: tuple[str, ...] = ()
     details: CredentialDetails | None = None
+    is_sidecar: bool = False
+    paired_with: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def source_type(self) -> str | None:
@@ -191,6 +201,9 @@ class Credential:
             "trusted_by": self.trusted_by,
             "signals": list(self.signals),
             "remote_url": self.remote_url,
+            "is_sidecar": self.is_sidecar,
+            "paired_with": self.paired_with,
+            "notes": list(self.notes),
             "error": self.error,
             "library": self.library.to_json(),
         }
@@ -199,46 +212,3 @@ class Credential:
 def absent(conclusion: str = NO_CREDENTIAL, **more: Any) -> Credential:
     """Return the credential of a file that has none, or none that can be checked."""
     return Credential("none", "none", "none", "none", conclusion, **more)
-
-
-def conclude(
-    integrity: Integrity,
-    signer: SignerTrust,
-    ancestors: Ancestors,
-    issuer: str | None,
-    *,
-    faults: Iterable[str] = (),
-    breaks_form: bool = False,
-) -> str:
-    """Return the one sentence that the axes amount to.
-
-    Args:
-        integrity: ``ok`` or ``failed``.
-        faults: Codes of what does not match.
-        signer: Axis.
-        ancestors: Axis.
-        issuer: Named only where the signer is trusted.
-        breaks_form: The manifest was signed in a form that the specification does not allow.
-    """
-    if integrity == "failed":
-        codes = ", ".join(dict.fromkeys(faults)) or "nothing in it was validated"
-        return f"Its content or its credential is not what was signed ({codes})."
-    parts = [_signed(signer, issuer)]
-    if breaks_form:
-        parts.append("its manifest does not follow the specification")
-    if ancestors == "failed":
-        parts.append("something that it was made from does not match its own credential")
-    return "; ".join(parts) + "."
-
-
-def _signed(signer: SignerTrust, issuer: str | None) -> str:
-    if signer == "trusted":
-        return f"Unchanged since {issuer or 'a trusted signer'} signed it"
-    if signer == "expired":
-        return (
-            "Unchanged since it was signed, but the certificate has expired"
-            " and no trusted time-stamp shows that it was valid then"
-        )
-    if signer == "revoked":
-        return "Unchanged since it was signed, but the signer's certificate has been revoked"
-    return "Unchanged since it was signed, by somebody for whom no given trust anchor vouches"

@@ -54,7 +54,7 @@ def delta(*failures, success=()):
         ("signingCredential.ocsp.revoked", Concern.REVOKED),
         ("signingCredential.ocsp.unknown", Concern.NOTHING),
         ("timeStamp.mismatch", Concern.TIME),
-        ("cawg.x509.credential.untrusted", Concern.NOTHING),
+        ("cawg.x509.credential.untrusted", Concern.IDENTITY),
         ("assertion.action.malformed", Concern.FORM),
     ],
 )
