@@ -36,6 +36,8 @@ _EXPORTS = {
     "Resampler": "provenance.contracts",
     "ScanRow": "provenance.types",
     "Scores": "provenance.contracts",
+    "SignerSpec": "provenance.contracts",
+    "SigningKey": "provenance.contracts",
     "Split": "provenance.types",
     "Step": "provenance.types",
     "UnreadableError": "provenance.errors",
@@ -60,6 +62,8 @@ if TYPE_CHECKING:
         Reconstructor,
         Resampler,
         Scores,
+        SignerSpec,
+        SigningKey,
     )
     from provenance.errors import (
         ArtefactError,
@@ -107,6 +111,8 @@ __all__ = [
     "Resampler",
     "ScanRow",
     "Scores",
+    "SignerSpec",
+    "SigningKey",
     "Split",
     "Step",
     "UnreadableError",

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
         EvidenceSpec,
         Generator,
         GeneratorSpec,
+        SignerSpec,
+        SigningKey,
     )
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "RegisterDetector",
     "RegisterEvidence",
     "RegisterGenerator",
+    "RegisterSigner",
     "hookimpl",
 ]
 
@@ -72,6 +75,15 @@ class RegisterEvidence(Protocol):
         """Offer one evidence reader."""
 
 
+class RegisterSigner(Protocol):
+    """``register(spec, factory)`` of a signer; ``factory(settings)`` opens the key."""
+
+    def __call__(
+        self, spec: "SignerSpec", factory: Callable[[Mapping[str, str]], "SigningKey"], /
+    ) -> None:
+        """Offer one signer."""
+
+
 @hookspec
 def register_detectors(register: RegisterDetector) -> None:
     """Offer detectors. Called once per process, at first need of any detector."""
@@ -90,3 +102,8 @@ def register_datasets(register: RegisterDataset) -> None:
 @hookspec
 def register_evidence(register: RegisterEvidence) -> None:
     """Offer evidence readers. Called once per process, in scan workers too."""
+
+
+@hookspec
+def register_signers(register: RegisterSigner) -> None:
+    """Offer signers. Called once per process, in signing workers too."""

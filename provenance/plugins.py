@@ -34,6 +34,8 @@ if TYPE_CHECKING:
         EvidenceSpec,
         Generator,
         GeneratorSpec,
+        SignerSpec,
+        SigningKey,
     )
 
 GROUP = "provenance"
@@ -43,8 +45,8 @@ _LOG = logging.getLogger(__name__)
 _Spec = TypeVar("_Spec")
 _Made = TypeVar("_Made")
 
-Offers = Literal["datasets", "generators", "detectors", "evidence"]
-_OFFERS: tuple[Offers, ...] = ("datasets", "generators", "detectors", "evidence")
+Offers = Literal["datasets", "generators", "detectors", "evidence", "signers"]
+_OFFERS: tuple[Offers, ...] = ("datasets", "generators", "detectors", "evidence", "signers")
 _FAULTS = (Exception, SystemExit)  # a plugin may raise anything, and may call sys.exit
 
 
@@ -136,6 +138,11 @@ class Registry:
         """Evidence readers by name, in order of registration."""
         return self._offers("evidence")
 
+    @property
+    def signers(self) -> "Mapping[str, Offer[SignerSpec, SigningKey]]":
+        """Signers by name, in order of registration."""
+        return self._offers("signers")
+
     def detector(self, name: str) -> "Offer[DetectorSpec, Detector]":
         """Return the detector of this name; unknown names raise :class:`UserError`."""
         return _pick("detector", name, self.detectors)
@@ -147,6 +154,10 @@ class Registry:
     def dataset(self, name: str) -> "Offer[DatasetSpec, Dataset]":
         """Return the source of this name; unknown names raise :class:`UserError`."""
         return _pick("dataset", name, self.datasets)
+
+    def signer(self, name: str) -> "Offer[SignerSpec, SigningKey]":
+        """Return the signer of this name; unknown names raise :class:`UserError`."""
+        return _pick("signer", name, self.signers)
 
     def ask_all(self) -> None:
         """Call every hook once, so that ``statuses`` tells all there is to tell."""

@@ -94,7 +94,7 @@ def test_importing_a_plugin_is_light(root):
         "                     'PROVENANCE_LOAD_PLUGINS': 'provenance-suite'})\n"
         "registry.ask_all()\n"
         "assert registry.detectors and registry.generators and registry.datasets\n"
-        "assert registry.evidence\n"
+        "assert registry.evidence and registry.signers\n"
         f"print(*sorted(set({LIGHT!r}) & set(sys.modules)))\n"
     )
     result = subprocess.run(
@@ -133,5 +133,6 @@ def test_hooks_keep_their_signatures():
         "register_detectors": ["register"],
         "register_evidence": ["register"],
         "register_generators": ["register"],
+        "register_signers": ["register"],
     }
     assert provenance.API_VERSION == 1

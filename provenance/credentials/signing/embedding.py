@@ -11,53 +11,15 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import c2pa
-
 from provenance.credentials.engine import context
-from provenance.credentials.keys import authority, files
+from provenance.credentials.signing.signer import Signer
 from provenance.errors import CredentialError, UnreadableError, UserError
 from provenance.files import DEFAULT_MODE, TEMPORARY_PREFIX
 from provenance.media import recognise_file
-
-
-@dataclass(frozen=True, slots=True)
-class Signer:
-    """A key to sign with; holds a path, never key bytes, so that it travels between processes.
-
-    Attributes:
-        path: Private PEM file with the key, its certificate and the chain.
-    """
-
-    path: Path
-
-    def native(self) -> c2pa.Signer:
-        """Return this process's signer of the library; threads may share it.
-
-        Raises:
-            CredentialError: The key is missing, damaged, or open to others.
-        """
-        try:
-            status = self.path.stat()
-        except OSError as error:
-            raise CredentialError(f"Cannot read the key {self.path}: {error.strerror}") from error
-        # key, not only path: a renewed leaf is taken up, and a fork builds its own
-        return _native_signer(os.getpid(), self.path, status.st_mtime_ns, status.st_ino)
-
-
-def development_signer(config_folder: Path | None = None) -> Signer:
-    """Return the signer of this user's development CA, made at first use.
-
-    Args:
-        config_folder: Where keys lie; the user's config folder when None.
-
-    Raises:
-        CredentialError: The folder cannot be written, or a key is damaged or open to others.
-    """
-    return Signer(authority.ensure_authority(config_folder or files.config_folder()))
 
 
 def sign_bytes(
@@ -177,17 +139,6 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)  # gone already when all went well
-
-
-@functools.lru_cache(maxsize=16)
-def _native_signer(process_id: int, path: Path, modified_ns: int, inode: int) -> c2pa.Signer:
-    pair, pem = authority.load_pair(path)
-    chain = pem[pem.index(b"-----BEGIN CERTIFICATE-----") :]
-    info = c2pa.C2paSignerInfo(c2pa.C2paSigningAlg.ES256, chain, pair.key_pem(), None)
-    try:
-        return c2pa.Signer.from_info(info)
-    except c2pa.C2paError as error:
-        raise CredentialError(f"{path}: the library refuses the key: {error}") from error
 
 
 @functools.lru_cache(maxsize=1)

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from provenance.credentials import (
-    Signer,
     edited_manifest,
+    load_signer,
     load_trust_anchors,
     parent_ingredient,
     read_credential,
@@ -127,7 +127,11 @@ def test_an_issuer_is_named_only_where_trusted(tmp_path, png, manifest, monkeypa
     leaf = certificates.make_leaf(root)
     write_atomic(tmp_path / "leaf.pem", leaf.to_pem(root.certificate), mode=0o600)
     path = tmp_path / "a.png"
-    path.write_bytes(sign_bytes(png, "image/png", manifest, Signer(tmp_path / "leaf.pem")))
+    path.write_bytes(
+        sign_bytes(
+            png, "image/png", manifest, load_signer("pem", {"key": str(tmp_path / "leaf.pem")})
+        )
+    )
     credential = read_credential(path, None, nobody)
     assert credential.statements.claimed_issuer == "Adobe Inc."
     assert "Adobe" not in credential.conclusion
@@ -143,7 +147,11 @@ def test_an_expired_certificate_is_neither_changed_nor_trusted(
     made = time.monotonic()
     write_atomic(tmp_path / "leaf.pem", leaf.to_pem(root.certificate), mode=0o600)
     path = tmp_path / "a.png"
-    path.write_bytes(sign_bytes(png, "image/png", manifest, Signer(tmp_path / "leaf.pem")))
+    path.write_bytes(
+        sign_bytes(
+            png, "image/png", manifest, load_signer("pem", {"key": str(tmp_path / "leaf.pem")})
+        )
+    )
     (tmp_path / "root.pem").write_bytes(certificates.certificates_pem(root.certificate))
     time.sleep(max(0.0, made + lifetime_s + 1 - time.monotonic()))
     credential = read_credential(path, None, load_trust_anchors([tmp_path / "root.pem"]))
