@@ -187,7 +187,10 @@ def test_public_files_signal_what_the_rubric_says(rubric, c2pa_data, test_roots)
     "store",
     [
         {},
-        {"active_manifest": "a", "manifests": {"a": {"assertions": "x", "ingredients": [{"label": 1}]}}},
+        {
+            "active_manifest": "a",
+            "manifests": {"a": {"assertions": "x", "ingredients": [{"label": 1}]}},
+        },
         {
             "active_manifest": "a",
             "manifests": {"a": {"claim_version": 2, "assertions": [{"label": 1, "data": []}, 2]}},
