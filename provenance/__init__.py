@@ -15,6 +15,7 @@ _EXPORTS = {
     "API_VERSION": "provenance.contracts",
     "ArtefactError": "provenance.errors",
     "Channel": "provenance.types",
+    "CredentialSession": "provenance.credentials.session",
     "Dataset": "provenance.contracts",
     "DatasetSpec": "provenance.contracts",
     "Detector": "provenance.contracts",
@@ -32,6 +33,7 @@ _EXPORTS = {
     "Media": "provenance.types",
     "MediaKind": "provenance.types",
     "ProvenanceError": "provenance.errors",
+    "Recipe": "provenance.credentials.signing.recipe",
     "Reconstructor": "provenance.contracts",
     "Resampler": "provenance.contracts",
     "ScanRow": "provenance.types",
@@ -44,6 +46,8 @@ _EXPORTS = {
     "UserError": "provenance.errors",
     "Verdict": "provenance.types",
     "hookimpl": "provenance.hookspecs",
+    "sign": "provenance.credentials.api",
+    "verify": "provenance.credentials.api",
 }
 
 if TYPE_CHECKING:
@@ -65,6 +69,9 @@ if TYPE_CHECKING:
         SignerSpec,
         SigningKey,
     )
+    from provenance.credentials.api import sign, verify
+    from provenance.credentials.session import CredentialSession
+    from provenance.credentials.signing.recipe import Recipe
     from provenance.errors import (
         ArtefactError,
         ExitCode,
@@ -90,6 +97,7 @@ __all__ = [
     "API_VERSION",
     "ArtefactError",
     "Channel",
+    "CredentialSession",
     "Dataset",
     "DatasetSpec",
     "Detector",
@@ -107,6 +115,7 @@ __all__ = [
     "Media",
     "MediaKind",
     "ProvenanceError",
+    "Recipe",
     "Reconstructor",
     "Resampler",
     "ScanRow",
@@ -120,6 +129,8 @@ __all__ = [
     "Verdict",
     "__version__",
     "hookimpl",
+    "sign",
+    "verify",
 ]
 
 __getattr__, __dir__ = lazy_exports(__name__, _EXPORTS)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
         CredentialDetails,
         ReadingOptions,
     )
+    from provenance.credentials.reading.fragments import read_fragments
     from provenance.credentials.reading.reader import read_credential, read_credential_bytes
+    from provenance.credentials.session import CredentialSession, Signed
     from provenance.credentials.signing.embedding import (
         sign_bytes,
         sign_file,
@@ -27,13 +29,16 @@ if TYPE_CHECKING:
         generation_manifest,
         parent_ingredient,
     )
+    from provenance.credentials.signing.many import SignedRow, sign_many
     from provenance.credentials.signing.pem_key import (
         PASSPHRASE_VARIABLE,
         PemKey,
         SecretMissingError,
         read_pem_key,
     )
+    from provenance.credentials.signing.recipe import Recipe
     from provenance.credentials.signing.signer import Signer, development_signer, load_signer
+    from provenance.credentials.signing.stripping import Stripped, strip_credential
     from provenance.credentials.signing.timestamps import TimestampPolicy
     from provenance.credentials.source_types import (
         CAPTURED,
@@ -54,11 +59,16 @@ __all__ = [
     "SOURCE_TYPES",
     "Credential",
     "CredentialDetails",
+    "CredentialSession",
     "GenerationClaim",
     "PemKey",
     "ReadingOptions",
+    "Recipe",
     "SecretMissingError",
+    "Signed",
+    "SignedRow",
     "Signer",
+    "Stripped",
     "TimestampPolicy",
     "TrustAnchors",
     "config_folder",
@@ -72,10 +82,13 @@ __all__ = [
     "parent_ingredient",
     "read_credential",
     "read_credential_bytes",
+    "read_fragments",
     "read_pem_key",
     "sign_bytes",
     "sign_file",
+    "sign_many",
     "source_type_uri",
+    "strip_credential",
 ]
 
 __getattr__, __dir__ = lazy_exports(
@@ -85,15 +98,20 @@ __getattr__, __dir__ = lazy_exports(
         "COMPOSED": "provenance.credentials.source_types",
         "Credential": "provenance.credentials.reading.credential",
         "CredentialDetails": "provenance.credentials.reading.credential",
+        "CredentialSession": "provenance.credentials.session",
         "GenerationClaim": "provenance.credentials.signing.manifests",
         "MADE_BY_A_MODEL": "provenance.credentials.source_types",
         "PARTLY_MADE_BY_A_MODEL": "provenance.credentials.source_types",
         "PASSPHRASE_VARIABLE": "provenance.credentials.signing.pem_key",
         "PemKey": "provenance.credentials.signing.pem_key",
         "ReadingOptions": "provenance.credentials.reading.credential",
+        "Recipe": "provenance.credentials.signing.recipe",
         "SOURCE_TYPES": "provenance.credentials.source_types",
         "SecretMissingError": "provenance.credentials.signing.pem_key",
+        "Signed": "provenance.credentials.session",
+        "SignedRow": "provenance.credentials.signing.many",
         "Signer": "provenance.credentials.signing.signer",
+        "Stripped": "provenance.credentials.signing.stripping",
         "TimestampPolicy": "provenance.credentials.signing.timestamps",
         "TrustAnchors": "provenance.credentials.trust.anchors",
         "config_folder": "provenance.credentials.keys.files",
@@ -107,9 +125,12 @@ __getattr__, __dir__ = lazy_exports(
         "parent_ingredient": "provenance.credentials.signing.manifests",
         "read_credential": "provenance.credentials.reading.reader",
         "read_credential_bytes": "provenance.credentials.reading.reader",
+        "read_fragments": "provenance.credentials.reading.fragments",
         "read_pem_key": "provenance.credentials.signing.pem_key",
         "sign_bytes": "provenance.credentials.signing.embedding",
         "sign_file": "provenance.credentials.signing.embedding",
+        "sign_many": "provenance.credentials.signing.many",
         "source_type_uri": "provenance.credentials.source_types",
+        "strip_credential": "provenance.credentials.signing.stripping",
     },
 )

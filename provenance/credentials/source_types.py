@@ -11,12 +11,13 @@ IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 C2PA = "http://c2pa.org/digitalsourcetype/"
 
 TRAINED_ALGORITHMIC_MEDIA = "trainedAlgorithmicMedia"
+COMPOSITE = "composite"
 COMPOSITE_WITH_TRAINED_ALGORITHMIC_MEDIA = "compositeWithTrainedAlgorithmicMedia"
 
 _IPTC_NAMES = (
     "algorithmicMedia",
     "algorithmicallyEnhanced",
-    "composite",
+    COMPOSITE,
     "compositeCapture",
     "compositeSynthetic",
     COMPOSITE_WITH_TRAINED_ALGORITHMIC_MEDIA,
@@ -42,7 +43,7 @@ SOURCE_TYPES: dict[str, str] = {
 
 MADE_BY_A_MODEL = frozenset({TRAINED_ALGORITHMIC_MEDIA, "trainedAlgorithmicData"})
 PARTLY_MADE_BY_A_MODEL = frozenset({COMPOSITE_WITH_TRAINED_ALGORITHMIC_MEDIA, "compositeSynthetic"})
-COMPOSED = frozenset({"composite", "compositeCapture", "humanEdits"})
+COMPOSED = frozenset({COMPOSITE, "compositeCapture", "humanEdits"})
 CAPTURED = frozenset(
     {"digitalCapture", "computationalCapture", "negativeFilm", "positiveFilm", "print"}
 )

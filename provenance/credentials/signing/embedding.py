@@ -8,18 +8,115 @@ import contextlib
 import functools
 import io
 import json
+import logging
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
 import c2pa
+
 from provenance.credentials.engine import context
 from provenance.credentials.signing.signer import Signer
 from provenance.errors import CredentialError, UnreadableError, UserError
 from provenance.files import DEFAULT_MODE, TEMPORARY_PREFIX
 from provenance.media import recognise_file
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that is taken along as an ingredient, its credential included.
+
+    Attributes:
+        definition: Title, relationship and label; and what the library said of a credential that
+            lies beside the file, since it cannot look there itself.
+        media_type: Of the file.
+        open: Returns a stream of the file.
+        store: The manifest store beside the file, where its credential is not inside.
+    """
+
+    definition: Mapping[str, Any]
+    media_type: str
+    open: Callable[[], IO[bytes]]
+    store: bytes | None = None
+
+    def add_to(self, builder: c2pa.Builder) -> None:
+        """Hand the file to the library."""
+        definition = dict(self.definition)
+        if self.store is not None:
+            name = f"{definition['label']}.c2pa"
+            builder.add_resource(name, io.BytesIO(self.store))
+            definition["manifest_data"] = {"format": "application/c2pa", "identifier": name}
+        with self.open() as stream:
+            builder.add_ingredient(_json(definition), self.media_type, stream)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """All that the library is told of one signature.
+
+    Attributes:
+        media_type: Of the file.
+        manifest: What is said.
+        attachments: What is taken along.
+        is_update: Whether an update manifest is written.
+        embeds: Whether the manifest goes into the file.
+    """
+
+    media_type: str
+    manifest: Mapping[str, Any]
+    attachments: tuple[Attachment, ...] = field(default=())
+    is_update: bool = False
+    embeds: bool = True
+
+    def run(self, source: IO[bytes], destination: IO[bytes], signer: Signer) -> bytes:
+        """Sign ``source`` into ``destination``; return the manifest store.
+
+        Raises:
+            UserError: Files of this type cannot carry a manifest.
+            CredentialError: The library refuses the manifest or the key, or the time-stamping
+                authority that is required does not answer.
+        """
+        try:
+            return self._run(source, destination, signer)
+        except CredentialError as error:
+            timestamp = getattr(signer, "timestamp", None)
+            if timestamp is None or timestamp.required:
+                raise
+            source.seek(0)
+            destination.seek(0)
+            destination.truncate()
+            store = self._run(source, destination, replace(signer, timestamp=None))
+            # everything else was equal, so that the authority was at fault
+            _LOG.warning("Signed without a time-stamp of %s: %s", timestamp.url, error)
+            return store
+
+    def _run(self, source: IO[bytes], destination: IO[bytes], signer: Signer) -> bytes:
+        native = signer.native()
+        try:
+            with signer.guard(), self._builder(signer.hosts) as builder:
+                store: bytes = builder.sign(native, self.media_type, source, destination)
+                return store
+        except c2pa.C2paError.NotSupported as error:
+            message = f"Files of type {self.media_type} cannot carry a C2PA manifest."
+            raise UserError(message) from error
+        except c2pa.C2paError as error:
+            raise CredentialError(f"The file could not be signed: {error}") from error
+
+    @contextlib.contextmanager
+    def _builder(self, hosts: tuple[str, ...]) -> Iterator[c2pa.Builder]:
+        with c2pa.Builder(_json(self.manifest), context(hosts=hosts)) as builder:
+            if self.is_update:
+                builder.set_intent(c2pa.C2paBuilderIntent.UPDATE)
+            if not self.embeds:
+                builder.set_no_embed()
+            for attachment in self.attachments:
+                attachment.add_to(builder)
+            yield builder
 
 
 def sign_bytes(
@@ -44,7 +141,8 @@ def sign_bytes(
         CredentialError: The library refuses the manifest or the key.
     """
     out = io.BytesIO()
-    _sign(io.BytesIO(data), out, media_type, manifest, signer, parent)
+    job = _job(media_type, manifest, parent, lambda: io.BytesIO(data))
+    job.run(io.BytesIO(data), out, signer)
     return out.getvalue()
 
 
@@ -72,9 +170,9 @@ def sign_file(
     """
     if out.exists() and out.samefile(source):
         raise UserError(f"{out} is the source itself. Choose another name for the signed file.")
-    media_type = signable_type(source)
-    with source.open("rb") as stream, _replacing(out) as destination:
-        _sign(stream, destination, media_type, manifest, signer, parent)
+    job = _job(signable_type(source), manifest, parent, lambda: source.open("rb"))
+    with source.open("rb") as stream, replacing(out) as destination:
+        job.run(stream, destination, signer)
 
 
 def signable_type(path: Path) -> str:
@@ -89,40 +187,24 @@ def signable_type(path: Path) -> str:
     except UnreadableError as error:
         raise UnreadableError(f"{path}: {error}") from error
     media_type = "of no known type" if found is None else found.media_type
-    if media_type not in _signable():
+    if media_type not in signable_types():
         raise UserError(f"{path} cannot carry a C2PA manifest: its content is {media_type}.")
     return media_type
 
 
-def _sign(
-    source: IO[bytes],
-    destination: IO[bytes],
-    media_type: str,
-    manifest: Mapping[str, Any],
-    signer: Signer,
-    parent: Mapping[str, Any] | None,
-) -> None:
-    native = signer.native()
-    try:
-        with c2pa.Builder(_json(manifest), context()) as builder:
-            if parent is not None:
-                builder.add_ingredient(_json(parent), media_type, source)
-                source.seek(0)
-            builder.sign(native, media_type, source, destination)
-    except c2pa.C2paError.NotSupported as error:
-        raise UserError(f"Files of type {media_type} cannot carry a C2PA manifest.") from error
-    except c2pa.C2paError as error:
-        raise CredentialError(f"The file could not be signed: {error}") from error
-
-
-def _json(value: Mapping[str, Any]) -> str:
-    """Return JSON for the library, which refuses what is not Unicode: a file name, perhaps."""
-    return json.dumps(value, ensure_ascii=False).encode(errors="replace").decode()
+@functools.lru_cache(maxsize=1)
+def signable_types() -> frozenset[str]:
+    """Return the MIME types of files that can carry a manifest."""
+    return frozenset(c2pa.Builder.get_supported_mime_types())
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Yield a stream beside ``path`` that takes its place when all went well."""
+def replacing(path: Path, *, mode: int = DEFAULT_MODE) -> Iterator[IO[bytes]]:
+    """Yield a stream beside ``path`` that takes its place when all went well.
+
+    Raises:
+        CredentialError: The disk is full or the folder is not writable; ``path`` is as it was.
+    """
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -132,7 +214,7 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.chmod(DEFAULT_MODE)
+        temporary.chmod(mode)
         temporary.replace(path)
     except OSError as error:
         raise CredentialError(f"Cannot write {path}: {error.strerror or error}") from error
@@ -141,6 +223,16 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
             temporary.unlink(missing_ok=True)  # gone already when all went well
 
 
-@functools.lru_cache(maxsize=1)
-def _signable() -> frozenset[str]:
-    return frozenset(c2pa.Builder.get_supported_mime_types())
+def _job(
+    media_type: str,
+    manifest: Mapping[str, Any],
+    parent: Mapping[str, Any] | None,
+    open_source: Callable[[], IO[bytes]],
+) -> Job:
+    kept = () if parent is None else (Attachment(parent, media_type, open_source),)
+    return Job(media_type, manifest, kept)
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    """Return JSON for the library, which refuses what is not Unicode: a file name, perhaps."""
+    return json.dumps(value, ensure_ascii=False).encode(errors="replace").decode()

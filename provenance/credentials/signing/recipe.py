@@ -32,6 +32,7 @@ from provenance.credentials.signing.parts import (
     named,
 )
 from provenance.credentials.signing.recipe_errors import explain
+from provenance.credentials.source_types import source_type_uri
 from provenance.errors import UserError, did_you_mean
 
 PARENT_LABEL = "parent"
@@ -186,6 +187,9 @@ Did you mean 'digitalCapture'?
             raise ValueError(f"{name} can only be the first. Move it there, or leave it out.")
         if name == actions.CREATED and PARENT_LABEL in self.labels:
             raise ValueError(f"{name} contradicts the parent: an edit is opened. Leave it out.")
+        twice = name == actions.CREATED and action.source_type and self.source_type
+        if twice and source_type_uri(str(twice)) != source_type_uri(str(action.source_type)):
+            raise ValueError(f"{name} and the recipe differ in source_type. Leave one of them out.")
         actions.check_source_type(name, action.source_type)
         actions.check_ingredients(name, action.ingredients, (*self.labels, PARENT_LABEL))
         bound = any(one.label == "c2pa.soft-binding" for one in self.assertions)

@@ -1,0 +1,149 @@
+"""Takes a credential out of a PNG or JPEG file, and leaves every other byte as it is.
+
+This removes evidence. It is for tests and experiments: to see what a platform that drops metadata
+leaves, say, or what a detector makes of a file alone.
+
+PNG: chunks of type ``caBX`` (C2PA specification 2.4, A.3.2). JPEG: segments APP11 that carry the
+JUMBF superbox of a C2PA store (A.3.1; ISO 19566-5, D.2); other JUMBF, and JPEG XT, stay. Both are
+read by lengths that hostile files choose, so each is checked against what is there.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from provenance.errors import UnreadableError, UserError
+from provenance.media import recognise
+
+MAX_STRIPPED_BYTES = 1 << 30
+_PNG_SIGNATURE_BYTES = 8
+_MAX_PARTS = 1_000_000
+_APP11, _START_OF_SCAN, _END_OF_IMAGE = 0xEB, 0xDA, 0xD9
+_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length: TEM, RST0-7, SOI
+_COMMON_IDENTIFIER = b"JP"
+_BOX_HEADER_BYTES = 8
+# a JUMBF superbox, its description box, and the type "c2pa" there (ISO 19566-5, B.1)
+_SUPERBOX, _DESCRIPTION = b"jumb", b"jumd"
+_STORE_TYPE = bytes.fromhex("6332706100110010800000aa00389b71")
+
+
+@dataclass(frozen=True, slots=True)
+class Stripped:
+    """A file without its credential.
+
+    Attributes:
+        data: The file.
+        n_parts: Chunks or segments that were taken out; 0 where there was no credential.
+        n_bytes: Their size.
+    """
+
+    data: bytes
+    n_parts: int
+    n_bytes: int
+
+
+def strip_credential(data: bytes) -> Stripped:
+    """Return a file without the credential that is inside it; every other byte stays.
+
+    Args:
+        data: A whole PNG or JPEG file. Hostile.
+
+    Raises:
+        UserError: It is of another type.
+        UnreadableError: Its structure is damaged, or it is larger than 1 GiB.
+
+    Example:
+        >>> from provenance.credentials import created_manifest, development_signer, sign_bytes
+        >>> from provenance.media import encode_png
+        >>> import numpy
+        >>> png = encode_png(numpy.zeros((8, 8, 3), "uint8"))
+        >>> made = created_manifest(title="a", source_type="digitalCreation", generator="g")
+        >>> strip_credential(sign_bytes(png, "image/png", made, development_signer())).data == png
+        True
+    """
+    if len(data) > MAX_STRIPPED_BYTES:
+        raise UnreadableError("The file exceeds 1 GiB, the limit for strip.")
+    found = recognise(data[:4096])
+    media_type = "of no known type" if found is None else found.media_type
+    finders = {"image/png": _png_spans, "image/jpeg": _jpeg_spans}
+    if media_type not in finders:
+        raise UserError(
+            f"A credential can be taken out of PNG and JPEG only; the content is {media_type}."
+            f" Saving the file anew in an editor removes it too, but changes other bytes."
+        )
+    return _without(data, list(finders[media_type](data)))
+
+
+def _without(data: bytes, spans: list[tuple[int, int]]) -> Stripped:
+    view, kept, end = memoryview(data), [], 0
+    for start, stop in spans:
+        kept.append(view[end:start])
+        end = stop
+    kept.append(view[end:])
+    return Stripped(b"".join(kept), len(spans), sum(stop - start for start, stop in spans))
+
+
+def _png_spans(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield (start, stop) of each ``caBX`` chunk: length, type, content, checksum."""
+    at = _PNG_SIGNATURE_BYTES
+    for _ in range(_MAX_PARTS):
+        if at >= len(data):
+            return
+        kind = data[at + 4 : at + 8]
+        stop = at + 12 + int.from_bytes(data[at : at + 4])
+        if len(kind) < 4 or stop > len(data):
+            raise UnreadableError("The PNG is damaged: a chunk is longer than what is left.")
+        if kind == b"caBX":
+            yield at, stop
+        if kind == b"IEND":
+            return  # whatever follows is no part of the picture
+        at = stop
+    raise UnreadableError(f"The PNG has more than {_MAX_PARTS} chunks.")
+
+
+def _jpeg_spans(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield (start, stop) of each segment that carries a part of a C2PA store.
+
+    A store is cut into segments that share an instance number (``En``) and repeat the header of
+    the box; the first tells what is inside, the others belong to it by that number.
+    """
+    stores: set[bytes] = set()
+    for start, stop, marker in _segments(data):
+        content = data[start + 4 : stop]
+        if marker != _APP11 or not content.startswith(_COMMON_IDENTIFIER):
+            continue
+        instance, number = content[2:4], int.from_bytes(content[4:8])
+        if number == 1 and _is_store(content[8:]):
+            stores.add(instance)
+        elif number == 1:
+            stores.discard(instance)  # another box under the same number
+        if instance in stores:
+            yield start, stop
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield (start, stop, marker) of the segments before the coded pixels."""
+    at = 2
+    for _ in range(_MAX_PARTS):
+        while data[at + 1 : at + 2] == b"\xff":  # fill bytes
+            at += 1
+        if at + 2 > len(data) or data[at] != 0xFF:
+            raise UnreadableError("The JPEG is damaged: a marker is missing.")
+        marker = data[at + 1]
+        if marker in (_START_OF_SCAN, _END_OF_IMAGE):
+            return
+        if marker in _ALONE:
+            at += 2
+            continue
+        stop = at + 2 + int.from_bytes(data[at + 2 : at + 4])
+        if stop < at + 4 or stop > len(data):
+            raise UnreadableError("The JPEG is damaged: a segment is longer than what is left.")
+        yield at, stop, marker
+        at = stop
+    raise UnreadableError(f"The JPEG has more than {_MAX_PARTS} segments.")
+
+
+def _is_store(box: bytes) -> bool:
+    """Whether a box is the JUMBF superbox of a C2PA manifest store."""
+    header = 16 if box[:4] == b"\x00\x00\x00\x01" else _BOX_HEADER_BYTES  # an extended length
+    inner = box[header:]
+    return box[4:8] == _SUPERBOX and inner[4:8] == _DESCRIPTION and inner[8:24] == _STORE_TYPE
