@@ -50,11 +50,11 @@ def open_regular(path: Path, max_bytes: int, *, follow_links: bool = True) -> IO
         OSError: It cannot be opened; a link that may not be followed among the reasons.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow_links else os.O_NOFOLLOW)
-    stream = os.fdopen(os.open(path, flags), "rb")
-    status = os.fstat(stream.fileno())
+    handle = os.open(path, flags)
+    status = os.fstat(handle)
     if stat.S_ISREG(status.st_mode) and 0 < status.st_size <= max_bytes:
-        return stream
-    stream.close()
+        return os.fdopen(handle, "rb")
+    os.close(handle)
     if not stat.S_ISREG(status.st_mode):
         raise UnreadableError("is not a regular file")
     if not status.st_size:

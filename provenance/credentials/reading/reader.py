@@ -3,7 +3,7 @@
 import io
 from pathlib import Path
 
-from provenance.credentials.reading import opening, sidecars
+from provenance.credentials.reading import fragments, opening, sidecars
 from provenance.credentials.reading.credential import Credential, ReadingOptions
 from provenance.credentials.reading.examination import examine, not_examined
 from provenance.credentials.reading.opening import Asset
@@ -38,7 +38,7 @@ def read_credential(
             if opening.is_store(head):
                 return sidecars.read_as_sidecar(path, stream, trust, options)
             asset = Asset(stream, opening.media_hint(head, media_type, path.name))
-            found = examine(asset, trust, options)
+            found = fragments.alone(examine(asset, trust, options), stream, head)
             if options.sidecars and found.place != "none":
                 return sidecars.mentioned(found, path)
             if options.sidecars:
@@ -73,7 +73,7 @@ def read_credential_bytes(
         return sidecars.alone("the file that it belongs to is not given")
     head = data[: opening.HEAD_BYTES]
     asset = Asset(io.BytesIO(data), opening.media_hint(head, media_type))
-    found = examine(asset, trust, options)
+    found = fragments.alone(examine(asset, trust, options), asset.stream, head)
     if manifest_data is not None:
         found = sidecars.paired_with(manifest_data, found, asset, trust, options)
     return _fetched(found, asset, trust, options)
