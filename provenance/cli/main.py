@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "sign": "Give a file a C2PA manifest.",
     "verify": "Check the C2PA credentials of files, on four axes.",
     "keys": "Make, list and renew signing keys; request certificates that others trust.",
+    "trust": "Say whom you trust: named lists of root certificates.",
     "datasets": "List the sources of real media.",
     "plugins": "List the plugins, what they offer, and what is wrong with them.",
 }

@@ -1,20 +1,21 @@
 """Whom a verdict rests on: lists of root certificates, validated before use, named in reports."""
 
 import datetime
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from provenance.credentials.keys import authority, files
+from provenance.credentials.trust import roots
+from provenance.credentials.trust.roots import Purpose
 from provenance.errors import UserError
 from provenance.files import sha256_bytes
 
 URI_PREFIX = "urn:provenance:"
 DEVELOPMENT = "development-ca"
-_MAX_LIST_BYTES = 16 << 20
-
-Purpose = Literal["manifest", "time"]
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class TrustList:
         source: File or address that the list comes from.
         date: When the list was issued or, where it does not say so, its file last changed;
             ISO 8601.
+        next_update: When its issuer will have a newer one, ISO 8601; None where it does not say.
     """
 
     name: str
@@ -39,6 +41,7 @@ class TrustList:
     subjects: tuple[str, ...]
     source: str
     date: str
+    next_update: str | None = None
 
     @property
     def uri(self) -> str:
@@ -52,6 +55,7 @@ class TrustList:
             "purpose": self.purpose,
             "sha256": self.sha256,
             "date": self.date,
+            "next_update": self.next_update,
             "source": self.source,
             "anchors": len(self.subjects),
         }
@@ -92,66 +96,96 @@ class TrustAnchors:
 
 
 def load_trust_anchors(
-    paths: Sequence[Path] | None, time_paths: Sequence[Path] = ()
+    paths: Sequence[Path] | None,
+    time_paths: Sequence[Path] = (),
+    *,
+    lists: Sequence[str] | None = None,
 ) -> TrustAnchors:
     """Read and check lists of root certificates.
 
     Args:
-        paths: PEM files; an empty sequence trusts nobody; None means this machine's development
-            CA where there is one.
-        time_paths: PEM files of time-stamping authorities.
+        paths: Files of roots for signers, PEM or JSON lists of trusted entities; an empty sequence
+            trusts nobody; None means what is trusted on this machine: its development CA, former
+            roots included, and all imported lists.
+        time_paths: Files of roots of time-stamping authorities.
+        lists: Names of imported lists, or ``development-ca``: only these instead of all of them,
+            and beside ``paths`` where those are given.
 
     Raises:
-        UserError: A file cannot be read or holds no certificates. The library itself accepts
-            anything in this place, and then silently trusts nobody.
+        UserError: A file cannot be read or is not wholly a list of certificates; a list has no such
+            name, was damaged since its import, or has expired as a whole. The library itself
+            accepts anything in this place, and then silently trusts nobody.
     """
-    named: list[tuple[str, Path, Purpose]] = []
-    if paths is None:
-        own = authority.anchor_path(files.config_folder())
-        named += [(DEVELOPMENT, own, "manifest")] if own.exists() else []
-    given: list[tuple[Path, Purpose]] = [(path, "manifest") for path in paths or ()]
-    given += [(path, "time") for path in time_paths]
-    named += [(f"file-{n}", Path(path), purpose) for n, (path, purpose) in enumerate(given, 1)]
-    return TrustAnchors(tuple(read_list(name, path, purpose) for name, path, purpose in named))
+    given: list[tuple[Path, Purpose]] = [(Path(path), "manifest") for path in paths or ()]
+    given += [(Path(path), "time") for path in time_paths]
+    files = [read_list(f"file-{n}", path, purpose) for n, (path, purpose) in enumerate(given, 1)]
+    for one in files:
+        _warn_of_dates(one)
+    return TrustAnchors((*_own(paths, lists), *files))
 
 
 def read_list(name: str, path: Path, purpose: Purpose) -> TrustList:
-    """Read and check one PEM file of root certificates.
+    """Read one file of root certificates.
 
     Raises:
-        UserError: As :func:`load_trust_anchors`.
+        UserError: It cannot be read, or part of it is no certificate.
     """
-    pem, subjects = _read(path)
+    data = roots.read_bytes(path)
+    found = roots.parse_roots(data, str(path))
     changed = datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC)
+    return make_list(name, purpose, found, source=str(path), date=found.date or _iso(changed))
+
+
+def make_list(
+    name: str, purpose: Purpose, found: roots.RootFile, *, source: str, date: str
+) -> TrustList:
+    """Build a list from the certificates of a file.
+
+    Args:
+        name: Of the list.
+        purpose: What it is trusted for.
+        found: Its certificates.
+        source: File or address that it comes from.
+        date: ISO 8601.
+    """
+    from provenance.credentials.keys.certificates import certificates_pem
+
+    pem = certificates_pem(*found.certificates).decode()
     return TrustList(
         name=name,
         purpose=purpose,
         pem=pem,
         sha256=sha256_bytes(pem.encode()),
-        subjects=tuple(subjects),
-        source=str(path),
-        date=changed.isoformat(timespec="seconds"),
+        subjects=tuple(one.subject.rfc4514_string() for one in found.certificates),
+        source=source,
+        date=date,
+        next_update=found.next_update,
     )
 
 
-def _read(path: Path) -> tuple[str, list[str]]:
-    """Return the certificates of a file in one form of PEM, without comments, and their names."""
-    from cryptography import x509
+def _own(paths: Sequence[Path] | None, names: Sequence[str] | None) -> Iterator[TrustList]:
+    """Yield the lists of this machine that are asked for: by name, or all where nothing is."""
+    from provenance.credentials.trust import lists
 
-    from provenance.credentials.keys.certificates import certificates_pem
+    config = files.config_folder()
+    development = authority.anchor_path(config)
+    if names is None and paths is None:
+        names = [DEVELOPMENT] if development.exists() else []
+        names += lists.list_names(config)
+    for name in dict.fromkeys(names or ()):
+        if name != DEVELOPMENT:
+            yield lists.load_list(config, name)
+        elif development.exists():
+            yield read_list(DEVELOPMENT, development, "manifest")
+        else:
+            raise UserError("There is no development CA. Run: provenance keys init")
 
-    remedy = "Give a PEM file of root certificates (-----BEGIN CERTIFICATE-----)."
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(_MAX_LIST_BYTES + 1)
-    except OSError as error:
-        message = f"Cannot read the trust anchors {path}: {error.strerror or error}."
-        raise UserError(f"{message} {remedy}") from error
-    if len(data) > _MAX_LIST_BYTES:
-        raise UserError(f"The trust anchors {path} exceed 16 MiB. {remedy}")
-    try:
-        certificates = x509.load_pem_x509_certificates(data)
-    except ValueError as error:
-        raise UserError(f"{path} holds no certificates that can be read. {remedy}") from error
-    names = [certificate.subject.rfc4514_string() for certificate in certificates]
-    return certificates_pem(*certificates).decode(), names
+
+def _warn_of_dates(one: TrustList) -> None:
+    certificates = roots.parse_roots(one.pem.encode(), one.source).certificates
+    for problem in roots.judge(certificates, one.purpose):
+        _LOG.warning("%s: %s", one.source, problem)
+
+
+def _iso(moment: datetime.datetime) -> str:
+    return moment.isoformat(timespec="seconds")
