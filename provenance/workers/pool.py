@@ -53,6 +53,7 @@ class WorkerPool(Generic[T, R]):
         self._selector = selectors.DefaultSelector()
         self._orphans: deque[Numbered] = deque()
         self._failed_starts = 0
+        self._looked = time.monotonic()
         self._told: set[Logged] = set()
 
     @property
@@ -84,6 +85,7 @@ class WorkerPool(Generic[T, R]):
         for worker in self._workers:
             worker.give()
             self._watch(worker)
+        time.sleep(min((worker.busy_s for worker in self._workers), default=0.0))
         found: list[tuple[int, R]] = []
         for worker in self._with_news(min(timeout_s, self._next_deadline_s())):
             found += self._receive(worker)
@@ -124,12 +126,13 @@ class WorkerPool(Generic[T, R]):
             self._selector.modify(worker.pipe, wanted, worker)
 
     def _with_news(self, timeout_s: float) -> list[Worker]:
-        before = time.monotonic()
         events = self._selector.select(timeout_s)
-        late_s = time.monotonic() - before - timeout_s
-        if late_s > _LATE_S:  # all of us were stopped, as by Ctrl-Z: no item's fault
+        looked_before, self._looked = self._looked, time.monotonic()
+        passed_s = self._looked - looked_before
+        # all of us were stopped, as by Ctrl-Z, or the caller took its time: no item's fault
+        if passed_s > timeout_s + _LATE_S:
             for worker in self._workers:
-                worker.since += late_s
+                worker.since = min(worker.since + passed_s, self._looked)
         for key, mask in events:
             if mask & selectors.EVENT_WRITE:
                 key.data.pipe.flush()

@@ -65,6 +65,16 @@ class Worker:
         few = bool(self._ungiven) or len(self.items) <= self._may_hold // 2
         return few and len(self.items) < self._may_hold
 
+    @property
+    def busy_s(self) -> float:
+        """For how long it needs nothing, where items are quick; zero where they are not.
+
+        Looking for each result apart would take a twentieth of the time of an item of 2 ms.
+        """
+        if self.mean_s is None or self.mean_s * _FEWEST > _HELD_S or self.pipe.has_unsent:
+            return 0.0
+        return max(0, len(self.items) - self._may_hold // 2) * self.mean_s
+
     def hold(self, item: Numbered) -> None:
         """Take an item, to be sent by :meth:`give`."""
         if not self.items and self.is_ready:
