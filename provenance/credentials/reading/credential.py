@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from provenance.credentials.reading.details import CertificateClaim
     from provenance.credentials.reading.tree import TreeNode
 
 Integrity = Literal["ok", "failed", "none"]
@@ -25,6 +26,7 @@ class ReadingOptions:
         remote_hosts: Servers, by exact name in lower case, whose manifests may be fetched where a
             file names them. Empty: nothing is ever fetched.
         detailed: Whether :attr:`Credential.details` is filled, which keeps the whole report.
+        thumbnails: Whether the details hold pictures, which are decoded for it.
         fetch: Fetches a manifest: called as :func:`provenance.credentials.fetching.fetch`, which
             it is when None. Must be picklable where worker processes read.
     """
@@ -32,6 +34,7 @@ class ReadingOptions:
     sidecars: bool = True
     remote_hosts: frozenset[str] = frozenset()
     detailed: bool = False
+    thumbnails: bool = False
     fetch: Callable[..., bytes] | None = None
 
 
@@ -42,12 +45,14 @@ class CredentialDetails:
     Attributes:
         store: The library's report as it stands, parsed from JSON.
         tree: The file and all that it was made from.
-        thumbnails: Small pictures by the URI that names them in the tree.
+        certificates: The signers' certificates by label of the manifest.
+        thumbnails: Small JPEG files, encoded here, by the URI that names them in the tree.
     """
 
     store: Mapping[str, Any]
-    tree: "TreeNode | None" = None
-    thumbnails: Mapping[str, Any] = field(default_factory=dict)
+    tree: "TreeNode"
+    certificates: "Mapping[str, CertificateClaim]" = field(default_factory=dict)
+    thumbnails: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,12 @@ from provenance.credentials.reading.credential import (
     SignerTrust,
     absent,
 )
+from provenance.credentials.reading.details import CertificateClaim, read_certificates
 from provenance.credentials.reading.opening import STORE_MARK, Asset
 from provenance.credentials.reading.signals import read_signals
 from provenance.credentials.reading.statements import read_statements
+from provenance.credentials.reading.thumbnails import read_thumbnails
+from provenance.credentials.reading.tree import build_tree
 from provenance.credentials.trust.anchors import TrustAnchors
 from provenance.errors import UnreadableError
 
@@ -53,12 +56,14 @@ class _Report:
     Attributes:
         store: Manifests, results and state.
         valid_until: End of the signer's certificate; None where the library looked at it itself.
-        thumbnails: Filled only where details are asked for.
+        certificates: Filled only where details are asked for.
+        thumbnails: Filled only where pictures are asked for.
     """
 
     store: dict[str, Any]
     valid_until: datetime.datetime | None
-    thumbnails: Mapping[str, Any] = field(default_factory=dict)
+    certificates: Mapping[str, CertificateClaim] = field(default_factory=dict)
+    thumbnails: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def results(self) -> dict[str, Any]:
@@ -153,7 +158,9 @@ def _report(
         if axes.is_excused_by_any_time(report.results):
             report = replace(report, valid_until=_valid_until(reader, report.store))
         if options.detailed:
-            report = replace(report, thumbnails=_thumbnails(reader, report.store))
+            report = replace(report, certificates=read_certificates(reader))
+        if options.detailed and options.thumbnails:
+            report = replace(report, thumbnails=read_thumbnails(reader, report.store))
         return report
 
 
@@ -181,17 +188,12 @@ def _valid_until(reader: c2pa.Reader, store: dict[str, Any]) -> datetime.datetim
     return None
 
 
-def _thumbnails(reader: c2pa.Reader, store: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {}
-
-
 def _detailed(credential: Credential, report: _Report, options: ReadingOptions) -> Credential:
     if not options.detailed:
         return credential
-    from provenance.credentials.reading.tree import build_tree
-
     tree = build_tree(report.store, credential)
-    return replace(credential, details=CredentialDetails(report.store, tree, report.thumbnails))
+    details = CredentialDetails(report.store, tree, report.certificates, report.thumbnails)
+    return replace(credential, details=details)
 
 
 def _judge(report: _Report, timed: _Report, place: Place) -> Credential:
