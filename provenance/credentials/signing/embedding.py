@@ -20,6 +20,7 @@ import c2pa
 
 from provenance.credentials.engine import context
 from provenance.credentials.signing.signer import Signer
+from provenance.credentials.signing.timestamps import TimestampError
 from provenance.errors import CredentialError, UnreadableError, UserError
 from provenance.files import DEFAULT_MODE, TEMPORARY_PREFIX
 from provenance.media import recognise_file
@@ -83,16 +84,14 @@ class Job:
         """
         try:
             return self._run(source, destination, signer)
-        except CredentialError as error:
-            timestamp = getattr(signer, "timestamp", None)
-            if timestamp is None or timestamp.required:
+        except TimestampError as error:
+            if signer.timestamp is None or signer.timestamp.required:
                 raise
             source.seek(0)
             destination.seek(0)
             destination.truncate()
             store = self._run(source, destination, replace(signer, timestamp=None))
-            # everything else was equal, so that the authority was at fault
-            _LOG.warning("Signed without a time-stamp of %s: %s", timestamp.url, error)
+            _LOG.warning("Signed without a time-stamp: %s", error)
             return store
 
     def _run(self, source: IO[bytes], destination: IO[bytes], signer: Signer) -> bytes:

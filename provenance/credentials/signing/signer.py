@@ -11,8 +11,9 @@ import functools
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import c2pa
@@ -23,12 +24,13 @@ from provenance.credentials.keys import authority, files
 from provenance.credentials.signing.chains import Chain, read_chain
 from provenance.credentials.signing.pem_key import PemKey, read_pem_key
 from provenance.credentials.signing.signatures import Checker, check_algorithm
-from provenance.credentials.signing.timestamps import TimestampPolicy
+from provenance.credentials.signing.timestamps import TimestampError, TimestampPolicy, pauses
 from provenance.errors import CredentialError, ProvenanceError, UserError, did_you_mean
 from provenance.plugins import registry
 
 DEVELOPMENT = "development"
 _MOST_CHARACTERS = 1000  # of an error that a key raised
+_SIGNATURE_ERROR = c2pa.C2paError.Signature
 _LOG = logging.getLogger(__name__)
 
 _State = tuple[tuple[int, int] | None, ...]
@@ -68,29 +70,57 @@ class Signer:
             UserError: A setting is missing or wrong, or no such signer is installed.
         """
         state = tuple(map(_file_state, self._paths()))
-        native, chain = _opened(os.getpid(), self, state)
+        native, chain = _opened(os.getpid(), self._for_now(), state)
         if datetime.datetime.now(datetime.UTC) >= chain.ends:
             chain.check()
         return native
 
     @contextlib.contextmanager
     def guard(self) -> Iterator[None]:
-        """Raise the key's own error where signing inside the ``with`` block fails because of it.
+        """Say whose fault it is where signing inside the ``with`` block fails.
 
-        The library would say only that the signature is invalid. Threads do not see one another's.
+        The library says only that the signature is invalid. Threads do not see one another's.
 
         Raises:
             CredentialError: From whatever the key raised.
+            TimestampError: The authority gave no time-stamp.
         """
-        _now.failure = None
+        _now.failure = _now.signed_at_s = None
         try:
             yield
-        except Exception:
-            if (failure := _now.failure) is None:
-                raise
-            raise self._blame(failure) from failure
+        except Exception as error:
+            if (failure := _now.failure) is not None:
+                raise self._blame(failure) from failure
+            if self._lacks_timestamp(error):
+                raise self._blame_authority(error) from error
+            raise
         finally:
-            _now.failure = None
+            _now.failure = None  # it may hold a whole stack of frames
+
+    def _for_now(self) -> "Signer":
+        """Return this signer, without its authority while that one is optional and left alone."""
+        if self.timestamp is None or self.timestamp.required:
+            return self
+        if not (left_s := pauses.left_s(self.timestamp.url)):
+            return self
+        _LOG.warning(
+            "Signing without a time-stamp: %s did not answer and is asked again in %.0f s.",
+            self.timestamp.url,
+            left_s,
+        )
+        return replace(self, timestamp=None)
+
+    def _lacks_timestamp(self, error: Exception) -> bool:
+        """Whether nothing but the authority was left to fail: the key had signed already."""
+        has_signed = _now.signed_at_s is not None
+        return self.timestamp is not None and has_signed and isinstance(error, _SIGNATURE_ERROR)
+
+    def _blame_authority(self, error: Exception) -> TimestampError:
+        assert self.timestamp is not None
+        assert _now.signed_at_s is not None
+        waited_s = time.monotonic() - _now.signed_at_s
+        pauses.note(self.timestamp.url, waited_s)
+        return self.timestamp.error(_reason(error), waited_s)
 
     def _paths(self) -> list[Path]:
         names = ("key",) if self.name == DEVELOPMENT else registry().signer(self.name).spec.files
@@ -99,8 +129,7 @@ class Signer:
     def _blame(self, failure: BaseException) -> BaseException:
         if not isinstance(failure, Exception):
             return failure  # an interruption is nobody's fault
-        said = " ".join(str(failure).split()) or type(failure).__name__
-        return CredentialError(f"The signer {self.name!r} failed: {said[:_MOST_CHARACTERS]}")
+        return CredentialError(f"The signer {self.name!r} failed: {_reason(failure)}")
 
 
 def load_signer(
@@ -149,9 +178,15 @@ def development_signer(
 
 
 class _Now(threading.local):
-    """What the key raised in this thread, during the signature that is being made."""
+    """What became of the signature that is being made in this thread.
+
+    Attributes:
+        failure: What the key raised.
+        signed_at_s: When the key had signed, on the monotonic clock.
+    """
 
     failure: BaseException | None = None
+    signed_at_s: float | None = None
 
 
 _now = _Now()
@@ -191,10 +226,12 @@ def _native_of_callback(key: SigningKey, chain: Chain, url: str | None) -> c2pa.
 
     def sign(data: bytes) -> bytes:
         try:
-            return checker.checked(key.sign(data), data)
+            signature = checker.checked(key.sign(data), data)
         except BaseException as error:  # noqa: BLE001 - Signer.guard raises it again
             _now.failure = error
             return b""  # a failure for the library, which would log the text of an exception
+        _now.signed_at_s = time.monotonic()
+        return signature
 
     return c2pa.Signer.from_callback(sign, _native_algorithm(algorithm), chain.pem.decode(), url)
 
@@ -213,6 +250,11 @@ def _native_of_file(key: PemKey, chain: Chain) -> c2pa.Signer:
     )
     algorithm = _native_algorithm(key.algorithm)
     return c2pa.Signer.from_info(c2pa.C2paSignerInfo(algorithm, chain.pem, pem, None))
+
+
+def _reason(error: BaseException) -> str:
+    """Return the text of an error in one line of bounded length."""
+    return (" ".join(str(error).split()) or type(error).__name__)[:_MOST_CHARACTERS].rstrip(".")
 
 
 def _native_algorithm(algorithm: str) -> c2pa.C2paSigningAlg:
