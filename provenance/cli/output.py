@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from provenance.errors import UserError
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -50,6 +52,25 @@ def echo_data(text: str) -> None:
     try:
         click.echo(text, file=stream)
     except BrokenPipeError:  # click would make it exit code 1
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise click.exceptions.Exit(0) from None
+
+
+def echo_bytes(data: bytes) -> None:
+    """Write a whole file to the stream for data. A reader that went away ends the command with 0.
+
+    Raises:
+        UserError: The stream takes text only.
+    """
+    stream = data_stream()
+    raw = getattr(stream, "buffer", None)
+    if raw is None:
+        raise UserError("stdout takes no bytes here. Write to a file.")
+    try:
+        stream.flush()
+        raw.write(data)
+        raw.flush()
+    except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         raise click.exceptions.Exit(0) from None
 

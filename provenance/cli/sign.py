@@ -1,113 +1,230 @@
-"""``provenance sign``: gives a file a C2PA manifest, signed by this machine's development CA."""
+"""``provenance sign``: gives files C2PA manifests that say how they were made."""
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from provenance.cli import output
-from provenance.cli.options import json_option
-from provenance.errors import UnreadableError, UserError
+from provenance.cli.options import jobs_option, json_option, resume_option
+from provenance.errors import ExitCode, UnreadableError, UserError
 
 if TYPE_CHECKING:
-    from provenance.credentials import Credential
+    from provenance.credentials import CredentialSession, Recipe
+
+_PIPE = "-"
+_MAX_STDIN_BYTES = 1 << 30
 
 
 @click.command("sign")
-@click.argument("source", metavar="FILE", type=click.Path(exists=True, dir_okay=False))
+@click.argument("source", metavar="SOURCE", type=click.Path(exists=True, allow_dash=True))
 @click.option(
     "--out",
-    required=True,
-    metavar="FILE",
-    type=click.Path(dir_okay=False),
-    help="Where the signed copy goes; replaced when it exists. Never FILE itself.",
+    metavar="OUT",
+    type=click.Path(allow_dash=True),
+    help="Where the signed copy goes; replaced when it exists. A folder where SOURCE is one.",
 )
+@click.option("--in-place", is_flag=True, help="Replace SOURCE itself, atomically.")
+@click.option("--recipe", metavar="FILE", type=click.Path(), help="TOML or JSON; options win.")
 @click.option(
     "--source-type",
-    default="trainedAlgorithmicMedia",
-    show_default=True,
     metavar="NAME",
-    help="How the media came to be: a term of IPTC's digital source types.",
+    help="How the media came to be: a term of IPTC's digital source types. [default:"
+    " trainedAlgorithmicMedia; a composite where SOURCE is an edit]",
 )
-@click.option("--title", default=None, help="Shown by viewers. [default: name of the signed file]")
+@click.option("--title", help="Shown by viewers. [default: name of the signed file]")
+@click.option("--generator", metavar="NAME", help="Software that made it. [default: provenance]")
+@click.option("--generator-version", metavar="VERSION", help="Of that software.")
+@click.option("--model", help="Model that made the file, where one did.")
 @click.option(
-    "--generator", default="provenance", show_default=True, help="Software that made the file."
+    "--action",
+    multiple=True,
+    metavar="NAME[,KEY=VALUE...]",
+    help="What was done, as c2pa.cropped,source_type=humanEdits,description=TEXT; repeatable.",
 )
-@click.option("--model", default=None, help="Model that made the file, where one did.")
+@click.option(
+    "--ingredient",
+    multiple=True,
+    metavar="ROLE=FILE",
+    help="What it was made from: parent=FILE, component=FILE or input=FILE; repeatable.",
+)
+@click.option("--claim", multiple=True, metavar="KEY=VALUE", help="A fact of yours; repeatable.")
+@click.option(
+    "--training-mining",
+    multiple=True,
+    metavar="USE|ENTRY=USE",
+    help="May models learn from it: allowed, notAllowed, constrained; for all, or for an entry.",
+)
+@click.option("--update", is_flag=True, help="Add to the credential; the content is unchanged.")
+@click.option(
+    "--redact",
+    multiple=True,
+    metavar="LABEL|URI",
+    help="Take this assertion out of the credential; repeatable.",
+)
+@click.option("--redact-reason", metavar="REASON", help="Why. [default: c2pa.PII.present]")
+@click.option("--sidecar", is_flag=True, help="Lay the manifest beside the file, as NAME.c2pa.")
+@click.option("--signer", metavar="NAME", help="Whose key. [default: this machine's own CA]")
+@click.option(
+    "--signer-option", multiple=True, metavar="KEY=VALUE", help="Of the signer; repeatable."
+)
+@click.option("--timestamp", metavar="URL", help="Ask this RFC 3161 authority for a time-stamp.")
+@click.option(
+    "--timestamp-policy",
+    type=click.Choice(["require", "prefer"]),
+    help="When it does not answer: fail, or sign without and say so. [default: require]",
+)
+@click.option("--dry-run", is_flag=True, help="Print what would be signed, and stop.")
+@jobs_option
+@resume_option
 @json_option
 def command(
     source: str,
-    out: str,
-    source_type: str,
-    title: str | None,
-    generator: str,
-    model: str | None,
+    out: str | None,
+    recipe: str | None,
+    jobs: int | None,
     *,
+    in_place: bool,
+    dry_run: bool,
+    resume: bool,
     as_json: bool,
-) -> None:
-    """Write a copy of FILE that says how it was made, signed.
+    **options: Any,
+) -> int:
+    r"""Write a copy of SOURCE that says how it was made, signed.
 
-    A credential that FILE already carries is kept whole, as the parent of the new one: the new
-    manifest then says "opened and edited" rather than "created".
+    SOURCE is a file, a folder (signed in parallel, a row per file), or - for stdin. All that is to
+    be said is checked before anything is signed.
 
-    Signs with a development CA of this machine, which nobody else trusts.
+    A credential that a file carries already is kept whole, as the parent of the new one: the new
+    manifest then says "opened and edited" rather than "created". Where an editor dropped it, name
+    the original: --ingredient parent=ORIGINAL.
+
+    Signs with a development CA of this machine, which nobody else trusts, unless --signer names
+    another key.
+
+    \b
+    Exit codes: 0; 1 when something is wrong with what was asked for;
+    5 when the file cannot be read; 6 when files of a folder were not signed.
     """
-    from provenance import credentials
+    from provenance.cli.sign_words import recipe_of
 
-    before = _present(Path(source))
-    words: dict[str, Any] = {
-        "title": title or Path(out).name,
-        "source_type": source_type,
-        "generator": generator,
-        "model": model,
-    }
-    if before is None:
-        manifest, parent = credentials.created_manifest(**words), None
-    else:
-        manifest = credentials.edited_manifest(**words)
-        parent = credentials.parent_ingredient(before.statements.title or Path(source).name)
-    signer = credentials.development_signer()
-    credentials.sign_file(Path(source), Path(out), manifest, signer, parent=parent)
-    _show(Path(out), kept=before, as_json=as_json)
+    _check(source, out, in_place=in_place, as_json=as_json, resume=resume)
+    wanted = recipe_of(recipe, options)
+    if dry_run:
+        return _show_plan(source, wanted)
+    from provenance.credentials import CredentialSession
+
+    session = CredentialSession(wanted)
+    if os.path.isdir(source):  # noqa: PTH112 - Path.is_dir raises for some names
+        from provenance.cli.sign_folder import sign_folder
+
+        target = None if in_place else Path(out or "")
+        return sign_folder(Path(source), target, session, jobs, resume=resume, as_json=as_json)
+    if source == _PIPE or out == _PIPE:
+        return _sign_pipe(source, out or "", session)
+    return _sign_file(Path(source), Path(out or source), session, as_json=as_json)
 
 
-def _present(source: Path) -> "Credential | None":
-    """Return the credential that the file carries and that must not be lost, if any.
+def _check(source: str, out: str | None, *, in_place: bool, as_json: bool, resume: bool) -> None:
+    """Refuse combinations that mean nothing.
 
     Raises:
-        UserError: It lies on a server, or is of a form that nothing reads any more: it cannot be
-            taken along.
-        UnreadableError: The file cannot be examined, so that it might carry one.
+        click.UsageError: There are such.
+        UserError: The output is the source.
     """
-    from provenance.credentials import load_trust_anchors, read_credential
-
-    found = read_credential(source, None, load_trust_anchors([]))
-    if found.remote_url:
+    is_folder = os.path.isdir(source)  # noqa: PTH112
+    if (out is None) != in_place:
+        raise click.UsageError("Give either --out or --in-place.")
+    if in_place and source == _PIPE:
+        raise click.UsageError("stdin cannot be signed in place. Give --out.")
+    if out == _PIPE and (is_folder or as_json):
+        raise click.UsageError("stdout takes one signed file, and then nothing else.")
+    if resume and (not is_folder or in_place):
+        raise click.UsageError("--resume is for a folder that is signed into another one.")
+    if out is None or _PIPE in (source, out):
+        return
+    if not is_folder and os.path.isdir(out):  # noqa: PTH112
+        raise click.UsageError(f"--out {out} is a folder. Name the signed file.")
+    if Path(out).exists() and Path(out).samefile(source):
         raise UserError(
-            f"{source} names a credential on a server ({output.printable(found.remote_url)})."
-            " Signing would cut that tie; remove it from the file first if you mean to."
+            f"{out} is the source itself. Choose another name for the signed copy, or say"
+            f" --in-place."
         )
-    if found.error is not None:
-        raise UnreadableError(f"{source}: {found.error}")
-    if found.integrity != "none":
-        return found
-    if found.is_present:
-        raise UserError(
-            f"The credential of {source} cannot be kept: {found.conclusion} Remove it from the file"
-            f" first if you mean to."
-        )
-    return None
 
 
-def _show(out: Path, *, kept: "Credential | None", as_json: bool) -> None:
-    from provenance.credentials import load_trust_anchors, read_credential
+def _show_plan(source: str, recipe: "Recipe") -> int:
+    """Print the manifest that would be signed, or the recipe where many are."""
+    if source == _PIPE or os.path.isdir(source):  # noqa: PTH112
+        said = recipe.model_dump(mode="json", exclude_unset=True)
+    else:
+        from provenance.credentials.signing.ingredients import load_ingredients
+        from provenance.credentials.signing.planning import plan
+        from provenance.credentials.signing.sources import source_of_path
+
+        path = Path(source)
+        made = plan(
+            source_of_path(path), recipe, title=path.name, ingredients=load_ingredients(recipe)
+        )
+        said = dict(made.job.manifest)
+    output.echo_json(said, indent=2)
+    return int(ExitCode.OK)
+
+
+def _sign_pipe(source: str, out: str, session: "CredentialSession") -> int:
+    if out == _PIPE and session.recipe.sidecar:
+        raise UserError("A sidecar lies beside a file, and stdout is none. Give --out FILE.")
+    if out == _PIPE and output.data_stream().isatty():
+        raise UserError("A signed file is not for a terminal. Redirect it, or give --out FILE.")
+    data = _stdin() if source == _PIPE else _content(Path(source))
+    name = "stdin" if source == _PIPE else Path(source).name
+    if out == _PIPE:
+        signed = session.sign_bytes(data, name=name)
+        _say(signed.notes)
+        output.echo_bytes(signed.data)
+        return int(ExitCode.OK)
+    session.sign(data, Path(out))
+    return int(ExitCode.OK)
+
+
+def _stdin() -> bytes:
+    """Return what stdin holds.
+
+    Raises:
+        UnreadableError: It is larger than 1 GiB.
+    """
+    data = sys.stdin.buffer.read(_MAX_STDIN_BYTES + 1)
+    if len(data) > _MAX_STDIN_BYTES:
+        raise UnreadableError("stdin exceeds 1 GiB, the limit for a pipe. Sign it as a file.")
+    return data
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _sign_file(source: Path, out: Path, session: "CredentialSession", *, as_json: bool) -> int:
     from provenance.files import sha256_file
 
-    credential = read_credential(out, None, load_trust_anchors(None))
+    made = session.write(source, out)
+    credential = session.verify(out)
     if as_json:
-        extra = {"sha256": sha256_file(out), "parent_kept": kept is not None}
+        extra = {
+            "sha256": sha256_file(out),
+            "parent_kept": made.kept is not None,
+            "notes": list(made.notes),
+        }
         output.echo_json({"path": str(out), **extra, **credential.to_json()}, indent=2)
-        return
-    output.echo_data(output.printable(f"{out}: {credential.conclusion}"))
-    if kept is not None and kept.is_broken:
-        output.say("Note: the credential that the file carried before does not hold; it is kept.")
+    else:
+        output.echo_data(output.printable(f"{out}: {credential.conclusion}"))
+    _say(made.notes)
+    return int(ExitCode.OK)
+
+
+def _say(notes: tuple[str, ...]) -> None:
+    for note in notes:
+        output.say(f"Note: {output.printable(note)}")

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     )
     from provenance.credentials.signing.recipe import Recipe
     from provenance.credentials.signing.signer import Signer, development_signer, load_signer
-    from provenance.credentials.signing.stripping import Stripped, strip_credential
+    from provenance.credentials.signing.stripping import Stripped, strip_credential, strip_file
     from provenance.credentials.signing.timestamps import TimestampPolicy
     from provenance.credentials.source_types import (
         CAPTURED,
@@ -89,6 +89,7 @@ __all__ = [
     "sign_many",
     "source_type_uri",
     "strip_credential",
+    "strip_file",
 ]
 
 __getattr__, __dir__ = lazy_exports(
@@ -132,5 +133,6 @@ __getattr__, __dir__ = lazy_exports(
         "sign_many": "provenance.credentials.signing.many",
         "source_type_uri": "provenance.credentials.source_types",
         "strip_credential": "provenance.credentials.signing.stripping",
+        "strip_file": "provenance.credentials.signing.stripping",
     },
 )

@@ -109,9 +109,9 @@ def test_a_credential_that_cannot_be_kept_is_not_dropped(sign, shared_data, tmp_
 
 
 def test_what_cannot_be_examined_is_not_signed(sign, source, tmp_path, monkeypatch):
-    from provenance.credentials.reading import reader
+    from provenance.credentials.reading import opening
 
-    monkeypatch.setattr(reader, "MAX_FILE_BYTES", 10)
+    monkeypatch.setattr(opening, "MAX_FILE_BYTES", 10)
     code, captured = sign(source, "--out", tmp_path / "b.png")
     assert code == 5
     assert "exceeds" in captured.err

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 import c2pa
 
 from provenance.credentials.engine import context
-from provenance.credentials.reading.opening import open_regular
+from provenance.credentials.reading import opening
 from provenance.credentials.reading.sidecars import MAX_SIDECAR_BYTES, sidecar_of
 from provenance.credentials.trust.anchors import TrustAnchors
 from provenance.errors import CredentialError, UnreadableError, UserError
@@ -107,7 +107,7 @@ class Source:
         if sidecar is None:
             return None
         try:
-            with open_regular(sidecar, MAX_SIDECAR_BYTES, follow_links=False) as stream:
+            with opening.open_regular(sidecar, MAX_SIDECAR_BYTES, follow_links=False) as stream:
                 return stream.read(MAX_SIDECAR_BYTES)
         except OSError as error:
             reason = error.strerror or error
@@ -187,13 +187,13 @@ def source_of_path(path: Path, media_type: str | None = None) -> Source:
         UserError: Files of its type cannot carry a manifest.
     """
     try:
-        with path.open("rb") as stream:
+        with opening.open_regular(path, opening.MAX_FILE_BYTES) as stream:
             data = stream.read(IN_MEMORY_BYTES + 1)
+    except UnreadableError as error:
+        raise UnreadableError(f"{path}: {error}") from error
     except OSError as error:
         reason = error.strerror or error
         raise UnreadableError(f"{path}: cannot be read: {reason}") from error
-    if not data:
-        raise UnreadableError(f"{path}: the file is empty")
     kind = media_type or _signable(data, str(path))
     return Source(kind, path.name, data if len(data) <= IN_MEMORY_BYTES else None, path)
 

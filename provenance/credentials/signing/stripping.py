@@ -10,8 +10,11 @@ read by lengths that hostile files choose, so each is checked against what is th
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+from provenance.credentials.reading.opening import open_regular
 from provenance.errors import UnreadableError, UserError
+from provenance.files import write_atomic
 from provenance.media import recognise
 
 MAX_STRIPPED_BYTES = 1 << 30
@@ -71,6 +74,33 @@ def strip_credential(data: bytes) -> Stripped:
             f" Saving the file anew in an editor removes it too, but changes other bytes."
         )
     return _without(data, list(finders[media_type](data)))
+
+
+def strip_file(source: Path, out: Path) -> Stripped:
+    """Write a copy of a file without the credential inside it: all of it, or nothing.
+
+    Args:
+        source: Never written.
+        out: Replaced when it exists; must not be ``source``.
+
+    Raises:
+        UserError: The type is another, ``out`` is ``source``, or it cannot be written.
+        UnreadableError: ``source`` cannot be read.
+    """
+    if out.exists() and out.samefile(source):
+        raise UserError(f"{out} is the source itself. Choose another name for the copy.")
+    try:
+        with open_regular(source, MAX_STRIPPED_BYTES) as stream:
+            found = strip_credential(stream.read(MAX_STRIPPED_BYTES + 1))
+    except UnreadableError as error:
+        raise UnreadableError(f"{source}: {error}") from error
+    except OSError as error:
+        raise UnreadableError(f"{source} cannot be read: {error.strerror or error}") from error
+    try:
+        write_atomic(out, found.data)
+    except OSError as error:
+        raise UserError(f"Cannot write {out}: {error.strerror or error}.") from error
+    return found
 
 
 def _without(data: bytes, spans: list[tuple[int, int]]) -> Stripped:
