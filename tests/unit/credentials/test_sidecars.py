@@ -1,4 +1,4 @@
-"""Sidecars: paired by name in one folder, never believed about another file, never through links."""
+"""Sidecars: paired by name in one folder, not believed about other files, not through links."""
 
 import io
 import os
