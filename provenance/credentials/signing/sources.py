@@ -67,8 +67,8 @@ class Source:
         """Return the credential that the file carries and that must not be lost, if any.
 
         Raises:
-            UserError: It lies on a server, or is of a form that nothing reads any more: it cannot
-                be taken along.
+            UserError: It lies on a server, is of a form that nothing reads any more, or is damaged
+                beyond reading: it cannot be taken along.
             UnreadableError: The file cannot be examined, so that it might carry one.
         """
         if self.is_evidently_bare():
@@ -82,7 +82,8 @@ class Source:
             )
         if found.error is not None:
             raise UnreadableError(f"{label}: {found.error}")
-        if found.integrity == "none" and found.is_present:
+        if found.is_present and found.library.state == "error":
+            # the library would take the file along without it, and whatever is wrong would be gone
             raise UserError(
                 f"The credential of {label} cannot be kept: {found.conclusion} Remove it from the"
                 f" file first if you mean to."
