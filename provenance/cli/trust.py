@@ -61,8 +61,9 @@ def add(
 
     All of the file must be certificates of authorities that are valid now, with keys that C2PA
     takes. A damaged or repeated certificate, a private key or a signer's certificate is an error,
-    and nothing is imported. An expired root vouches for nothing that is signed today, but an archive
-    needs it for files with a trusted time-stamp from when it was valid: hence --allow-expired.
+    and nothing is imported. An expired root vouches for nothing that is signed today, but an
+    archive needs it for files with a trusted time-stamp from when it was valid, hence
+    --allow-expired.
 
     \b
     Examples:

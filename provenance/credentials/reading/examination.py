@@ -220,7 +220,7 @@ def _judge(report: _Report, timed: _Report, place: Place) -> Credential:
         ),
         is_present=True,
         place=place,
-        trusted_by=axes.vouching_list(report.results) if signer == "trusted" else None,
+        trusted_by=_vouching(report, timed) if signer == "trusted" else None,
         signals=read_signals(report.store, follow_parents=follow),
         statements=statements,
         library=_library(report.store),
@@ -247,9 +247,18 @@ def _signer(report: _Report, timed: _Report) -> SignerTrust:
     if axes.time_axis(timed.results) == "trusted":
         if axes.signer_axis(timed.results) == "expired":
             return "expired"
-        return "trusted" if axes.is_chain_trusted(report.results) else "untrusted"
+        return "trusted" if _vouching(report, timed) else "untrusted"
     now = datetime.datetime.now(datetime.UTC)
     return "expired" if report.valid_until and report.valid_until < now else signer
+
+
+def _vouching(report: _Report, timed: _Report) -> str | None:
+    """Return the manifest list that vouches for the signer, now or at the time of signing.
+
+    A root that has expired since vouches only in the look that knows the trusted time. That one
+    knows roots of time-stamps too, so it counts only where it names a manifest list.
+    """
+    return axes.vouching_list(report.results) or axes.vouching_list(timed.results)
 
 
 def _library(store: dict[str, Any]) -> Library:
