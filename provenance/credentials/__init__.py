@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from provenance.credentials.reading.fragments import read_fragments
     from provenance.credentials.reading.reader import read_credential, read_credential_bytes
     from provenance.credentials.session import CredentialSession, Signed
+    from provenance.credentials.signing.chains import (
+        SigningCertificates,
+        read_signing_certificates,
+    )
     from provenance.credentials.signing.embedding import (
         sign_bytes,
         sign_file,
@@ -39,7 +43,7 @@ if TYPE_CHECKING:
     from provenance.credentials.signing.recipe import Recipe
     from provenance.credentials.signing.signer import Signer, development_signer, load_signer
     from provenance.credentials.signing.stripping import Stripped, strip_credential, strip_file
-    from provenance.credentials.signing.timestamps import TimestampPolicy
+    from provenance.credentials.signing.timestamps import TimestampError, TimestampPolicy
     from provenance.credentials.source_types import (
         CAPTURED,
         COMPOSED,
@@ -68,7 +72,9 @@ __all__ = [
     "Signed",
     "SignedRow",
     "Signer",
+    "SigningCertificates",
     "Stripped",
+    "TimestampError",
     "TimestampPolicy",
     "TrustAnchors",
     "config_folder",
@@ -84,6 +90,7 @@ __all__ = [
     "read_credential_bytes",
     "read_fragments",
     "read_pem_key",
+    "read_signing_certificates",
     "sign_bytes",
     "sign_file",
     "sign_many",
@@ -112,7 +119,9 @@ __getattr__, __dir__ = lazy_exports(
         "Signed": "provenance.credentials.session",
         "SignedRow": "provenance.credentials.signing.many",
         "Signer": "provenance.credentials.signing.signer",
+        "SigningCertificates": "provenance.credentials.signing.chains",
         "Stripped": "provenance.credentials.signing.stripping",
+        "TimestampError": "provenance.credentials.signing.timestamps",
         "TimestampPolicy": "provenance.credentials.signing.timestamps",
         "TrustAnchors": "provenance.credentials.trust.anchors",
         "config_folder": "provenance.credentials.keys.files",
@@ -128,6 +137,7 @@ __getattr__, __dir__ = lazy_exports(
         "read_credential_bytes": "provenance.credentials.reading.reader",
         "read_fragments": "provenance.credentials.reading.fragments",
         "read_pem_key": "provenance.credentials.signing.pem_key",
+        "read_signing_certificates": "provenance.credentials.signing.chains",
         "sign_bytes": "provenance.credentials.signing.embedding",
         "sign_file": "provenance.credentials.signing.embedding",
         "sign_many": "provenance.credentials.signing.many",

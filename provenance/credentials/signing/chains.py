@@ -7,6 +7,7 @@ name and a remedy.
 
 import datetime
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from cryptography import x509
@@ -16,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID as Eku
 
 from provenance.credentials.engine import EXTENDED_KEY_USAGES
-from provenance.credentials.keys.algorithms import key_problem
+from provenance.credentials.keys.algorithms import algorithm_of, key_problem
 from provenance.credentials.keys.certificates import certificates_pem
-from provenance.credentials.signing.signatures import PublicKey
+from provenance.credentials.signing.signatures import PublicKey, check_algorithm
 from provenance.errors import CredentialError
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
@@ -176,6 +177,48 @@ def read_chain(pem: bytes, where: str) -> Chain:
             " certificate and those above it."
         ) from error
     return Chain(tuple(certificates), where)
+
+
+@dataclass(frozen=True, slots=True)
+class SigningCertificates:
+    """The certificates of a key that lies elsewhere, checked, and what the key signs with.
+
+    Attributes:
+        pem: The signer's own first.
+        algorithm: One of ``es256 es384 es512 ps256 ps384 ps512 ed25519``.
+    """
+
+    pem: bytes
+    algorithm: str
+
+
+def read_signing_certificates(path: Path, *, algorithm: str | None = None) -> SigningCertificates:
+    """Read and check the certificates of a signer; for plugins whose key is not in a file.
+
+    Args:
+        path: PEM file with the signer's certificate and those above it.
+        algorithm: For an RSA key ``ps384`` or ``ps512``; None takes what the certificate is for.
+
+    Raises:
+        CredentialError: The file cannot be read, or the certificates are not for signing media.
+    """
+    chain = read_chain(read_file(path), str(path))
+    chain.check()
+    chosen = check_algorithm(algorithm or algorithm_of(chain.key), chain.key)
+    return SigningCertificates(chain.pem, chosen)
+
+
+def read_file(path: Path) -> bytes:
+    """Return the content of a file of certificates.
+
+    Raises:
+        CredentialError: It cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or error
+        raise CredentialError(f"Cannot read the certificates {path}: {reason}.") from error
 
 
 def _extension(one: x509.Certificate, kind: type[_Extension]) -> _Extension | None:

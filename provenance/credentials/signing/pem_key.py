@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 
 from provenance.credentials.keys.algorithms import PrivateKey, algorithm_of, key_problem
 from provenance.credentials.keys.files import read_private
-from provenance.credentials.signing.chains import read_chain
+from provenance.credentials.signing.chains import read_chain, read_file
 from provenance.credentials.signing.signatures import check_algorithm, sign_with
 from provenance.errors import CredentialError
 
@@ -89,7 +89,9 @@ def read_pem_key(
     """
     pem = read_private(key)
     private = _private_key(pem, key, passphrase_variable)
-    where, chain_pem = (key, pem) if certificates is None else (certificates, _read(certificates))
+    where, chain_pem = (
+        (key, pem) if certificates is None else (certificates, read_file(certificates))
+    )
     if _CERTIFICATE not in chain_pem and certificates is None:
         raise CredentialError(
             f"{key} holds no certificate. Append the signer's certificate and those above it, or"
@@ -130,12 +132,3 @@ def _passphrase(block: bytes, path: Path, variable: str) -> bytes | None:
     if not (secret := os.environ.get(variable)):
         raise SecretMissingError(variable, f"passphrase of the key {path.name}")
     return os.fsencode(secret)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CredentialError(
-            f"Cannot read the certificates {path}: {error.strerror or error}."
-        ) from error
