@@ -10,9 +10,22 @@ from typing import Any
 from provenance.credentials.reading.codes import Concern as Concern
 from provenance.credentials.reading.codes import concern as concern
 from provenance.credentials.reading.codes import refutes_identity
-from provenance.credentials.reading.credential import Ancestors, Integrity, SignerTrust, TimeTrust
+from provenance.credentials.reading.credential import (
+    Ancestors,
+    Integrity,
+    Revocation,
+    SignerTrust,
+    TimeTrust,
+)
 from provenance.credentials.trust.anchors import URI_PREFIX
 
+_KINDS = ("success", "informational", "failure")
+_REVOCATION: Mapping[str, Revocation] = {
+    "signingCredential.ocsp.revoked": "revoked",
+    "signingCredential.revoked": "revoked",
+    "signingCredential.ocsp.unknown": "unknown",
+    "signingCredential.ocsp.notRevoked": "not revoked",
+}
 TRUSTED = "signingCredential.trusted"
 TIME_TRUSTED = "timeStamp.trusted"
 _MANIFEST_LIST = re.compile(rf"\[{URI_PREFIX}manifest:([a-z0-9-]+)\]")
@@ -28,7 +41,7 @@ def integrity_axis(results: Mapping[str, Any]) -> Integrity:
     if integrity_faults(results):
         return "failed"
     # no failure is no proof: something must have been validated
-    return "ok" if "claimSignature.validated" in codes(active(results), "success") else "failed"
+    return "ok" if is_signed(results) else "failed"
 
 
 def integrity_faults(results: Mapping[str, Any]) -> list[str]:
@@ -48,17 +61,37 @@ def does_identity_hold(results: Mapping[str, Any]) -> bool:
 
 
 def signer_axis(results: Mapping[str, Any]) -> SignerTrust:
-    """Whether a given anchor vouches for the signer of the file's own manifest."""
+    """Whether a given anchor vouches for the signer of the file's own manifest.
+
+    Without a signature that holds there is no signer: anybody can put a certificate into a file.
+    """
+    if not is_signed(results):
+        return "untrusted"
     concerns = set(map(concern, codes(active(results), "failure")))
     if Concern.REVOKED in concerns:
         return "revoked"
     if Concern.EXPIRED in concerns:
         return "expired"
-    return (
-        "trusted"
-        if is_chain_trusted(results) and Concern.UNTRUSTED not in concerns
-        else ("untrusted")
-    )
+    is_trusted = is_chain_trusted(results) and Concern.UNTRUSTED not in concerns
+    return "trusted" if is_trusted else "untrusted"
+
+
+def is_signed(results: Mapping[str, Any]) -> bool:
+    """Whether the signature of the file's own manifest holds, whoever made it."""
+    return "claimSignature.validated" in codes(active(results), "success")
+
+
+def revocation(results: Mapping[str, Any]) -> Revocation | None:
+    """Return what an answer of the issuer, stapled into the file, says of the certificate.
+
+    None where there is none, or where no anchor vouches for the chain: the library does not look
+    at the answer then. Nobody is asked.
+    """
+    found = {code for kind in _KINDS for code in codes(active(results), kind)}
+    for code, word in _REVOCATION.items():
+        if code in found:
+            return word
+    return None
 
 
 def is_chain_trusted(results: Mapping[str, Any]) -> bool:
@@ -88,7 +121,7 @@ def time_axis(results: Mapping[str, Any]) -> TimeTrust:
     """
     found = [
         entry
-        for kind in ("success", "informational", "failure")
+        for kind in _KINDS
         for entry in entries(active(results), kind)
         if str(entry.get("code")).startswith("timeStamp.")
     ]

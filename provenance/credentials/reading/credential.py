@@ -12,6 +12,7 @@ Integrity = Literal["ok", "failed", "none"]
 SignerTrust = Literal["trusted", "untrusted", "expired", "revoked", "none"]
 TimeTrust = Literal["trusted", "untrusted", "none"]
 Ancestors = Literal["ok", "failed", "untrusted", "none"]
+Revocation = Literal["not revoked", "revoked", "unknown"]
 Place = Literal["embedded", "sidecar", "remote", "none"]
 
 NO_CREDENTIAL = "It carries no credential, which says nothing about how it was made."
@@ -153,6 +154,8 @@ class Credential:
         error: Why the file could not be examined, or None.
         place: Where the credential was found: in the file, beside it, on a server, or nowhere.
         trusted_by: Name of the trust list that vouches for the signer; None where none does.
+        revocation: What an answer of the certificate's issuer (OCSP) that is stapled into the file
+            says; None without one. Nobody is asked.
         signals: What the credential says of the origin, in the words of the conformance
             programme (:mod:`provenance.credentials.reading.signals`). Claims, as ``statements``.
         details: The whole report; None unless asked for.
@@ -176,6 +179,7 @@ class Credential:
     error: str | None = None
     place: Place = "none"
     trusted_by: str | None = None
+    revocation: Revocation | None = None
     signals: tuple[str, ...] = ()
     details: CredentialDetails | None = None
     is_sidecar: bool = False
@@ -204,6 +208,7 @@ class Credential:
             "is_present": self.is_present,
             "place": self.place,
             "trusted_by": self.trusted_by,
+            "revocation": self.revocation,
             "signals": list(self.signals),
             "remote_url": self.remote_url,
             "is_sidecar": self.is_sidecar,
