@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from provenance.errors import ProvenanceError
 
@@ -57,13 +57,14 @@ class Done:
     """The first of the items that the worker holds has a result.
 
     Attributes:
-        value: The result; without meaning where ``lost`` says something.
+        value: The result, pickled on its own: one that refuses to be read then costs nothing else.
+            Empty where ``lost`` says something.
         lost: Why there is no result, or None.
         took_s: Seconds of wall time.
         is_last: The worker ends after this message.
     """
 
-    value: Any
+    value: bytes
     lost: str | None
     took_s: float
     is_last: bool

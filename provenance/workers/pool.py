@@ -142,8 +142,8 @@ class WorkerPool(Generic[T, R]):
         for pickled in worker.pipe.receive():
             try:
                 message: Any = pickle.loads(pickled)  # noqa: S301 - from a process of ours
-            except Exception as error:  # noqa: BLE001 - a result may refuse to be unpickled
-                yield from self._blame(worker, f"has a result that cannot be read ({error!r})")
+            except Exception:  # noqa: BLE001 - its memory is no longer what it was
+                yield from self._blame(worker, "made the process that worked on it send nonsense")
                 return
             worker.since = time.monotonic()
             if isinstance(message, Done):
@@ -159,7 +159,13 @@ class WorkerPool(Generic[T, R]):
         number, item = worker.note(done)
         if done.is_last:
             self._retire(worker)
-        return number, (self._lost(item, done.lost) if done.lost is not None else done.value)
+        if done.lost is not None:
+            return number, self._lost(item, done.lost)
+        try:
+            result: R = pickle.loads(done.value)  # noqa: S301 - from a process of ours
+        except Exception as error:  # noqa: BLE001 - whatever a class of the caller's raises
+            return number, self._lost(item, f"has a result that cannot be read ({error!r})")
+        return number, result
 
     def _heed(self, worker: Worker, message: Any) -> None:
         if isinstance(message, Unfit):

@@ -6,6 +6,7 @@ computes with one thread, and ends with its parent.
 
 import logging
 import math
+import pickle
 import signal
 import time
 from typing import Any
@@ -60,15 +61,19 @@ def _serve(pipe: WorkerEnd, work: Work[Any, Any], function: Any) -> None:
             return
         for item in items:
             left -= 1
-            if _answer(pipe, work, function, item, is_last=left <= 0):
+            done = _work_on(work, function, item, is_last=left <= 0)
+            try:
+                pipe.send(done)
+            except MemoryError:  # there is a result, but no room to send it
+                done = Done(b"", _out_of_memory(work), done.took_s, is_last=True)
+                pipe.send(done)
+            if done.is_last:
                 return
 
 
-def _answer(
-    pipe: WorkerEnd, work: Work[Any, Any], function: Any, item: Any, *, is_last: bool
-) -> bool:
-    """Send what becomes of one item; return whether the worker ends."""
-    value, lost = None, None
+def _work_on(work: Work[Any, Any], function: Any, item: Any, *, is_last: bool) -> Done:
+    """Return what becomes of one item."""
+    pickled, lost = b"", None
     started = time.perf_counter()
     # the main process ends a slow worker; this is for the case that it is itself gone or stuck
     signal.alarm(_alarm_s(work.item_s))
@@ -76,16 +81,14 @@ def _answer(
         value = function(item)
         if isinstance(value, Last):
             value, is_last = value.value, True
-        pipe.send(Done(value, None, time.perf_counter() - started, is_last))
+        pickled = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     except MemoryError:
         lost, is_last = _out_of_memory(work), True
     except (Exception, SystemExit) as error:  # noqa: BLE001 - one item never ends the run
         lost = describe(error)
     finally:
         signal.alarm(0)
-    if lost is not None:
-        pipe.send(Done(None, lost, time.perf_counter() - started, is_last))
-    return is_last
+    return Done(pickled, lost, time.perf_counter() - started, is_last)
 
 
 def describe(error: BaseException) -> str:
