@@ -1,12 +1,6 @@
 """The checks of the detector kit, each a small function that raises where a promise is broken."""
 
-import contextlib
 import copy
-import functools
-import io
-import pickle
-import random
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,19 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from provenance.contracts import API_VERSION, Detector, DetectorSpec, FitContext, Scores
-from provenance.testing.probes import (
-    add_a_tensor,
-    before_and_after,
-    cut_off,
-    drop_a_tensor,
-    files_opened,
-    heavy_imports,
-    optimiser_steps,
-    raises,
-    random_states,
-    torch_settings,
+from provenance.contracts import Detector, DetectorSpec, FitContext, Scores
+from provenance.testing.plugin_promises import (
+    assert_damage_is_refused,
+    assert_identity,
+    assert_nothing_is_loaded,
+    assert_quiet,
+    assert_random_state_kept,
+    assert_torch_settings_kept,
+    construction_is_cheap,
+    import_is_light,
+    spec_travels,
 )
+from provenance.testing.probes import optimiser_steps, raises
+from provenance.testing.results import by_name
+from provenance.training import WEIGHTS_FILE
 from provenance.types import Label, LabelledMedia, MediaKind
 
 _SAME = 1e-3  # of a logit: batches of other sizes round otherwise
@@ -71,34 +67,8 @@ class Subject:
 
 
 def _spec_is_complete(subject: Subject) -> None:
-    spec = subject.spec
-    assert spec.name, "the name is empty"
-    assert spec.name == spec.name.lower(), f"{spec.name!r} is not lower case"
-    assert spec.name.replace("-", "").replace("_", "").isalnum(), f"{spec.name!r} is not a word"
-    assert spec.version, "the version is empty"
-    assert spec.kinds, "no media kind"
-    assert spec.summary, "the summary is empty"
-    assert "\n" not in spec.summary, "the summary has more than a line"
-    assert spec.licence, "the licence is empty"
-    assert spec.api_version == API_VERSION, f"written for plugin API {spec.api_version}"
-
-
-def _spec_travels(subject: Subject) -> None:
-    arrived = pickle.loads(pickle.dumps(subject.spec))  # noqa: S301 - pickled on the same line
-    assert arrived == subject.spec, "the spec changes in a pickle"
-
-
-def _construction_is_cheap(subject: Subject) -> None:
-    """Construct under a ban on files: a constructor that reads is one that can fail."""
-    subject.factory()  # imports that the factory needs may read their files
-    opened = files_opened(subject.factory)
-    assert not opened, f"the constructor opens {opened[0]}"
-
-
-def _import_is_light(subject: Subject) -> None:
-    if subject.module is not None:
-        heavy = heavy_imports(subject.module)
-        assert not heavy, f"importing {subject.module} imports {' '.join(heavy)}"
+    assert_identity(subject.spec)
+    assert subject.spec.kinds, "no media kind"
 
 
 def _one_score_per_item(subject: Subject) -> None:
@@ -170,24 +140,15 @@ def odd_images() -> dict[str, Any]:
 
 
 def _stdout_is_quiet(subject: Subject) -> None:
-    stream = io.StringIO()
-    with contextlib.redirect_stdout(stream):
-        subject.fresh().score(subject.items)
-    assert not stream.getvalue(), f"prints {stream.getvalue()[:60]!r} to stdout"
+    assert_quiet(lambda: subject.fresh().score(subject.items))
 
 
 def _global_random_state_is_untouched(subject: Subject) -> None:
-    """Draw first: a seed that an earlier check set would hide that it is set again."""
-    random.random()  # noqa: S311 - moved on, not used
-    np.random.random()
-    before, after = before_and_after(lambda: subject.fresh().score(subject.items), random_states)
-    changed = [name for name in before if before[name] != after[name]]
-    assert not changed, f"load or score changes the random state of {', '.join(changed)}"
+    assert_random_state_kept(lambda: subject.fresh().score(subject.items), "load or score")
 
 
 def _torch_settings_are_untouched(subject: Subject) -> None:
-    before, after = before_and_after(lambda: subject.fresh().score(subject.items), torch_settings)
-    assert before == after, f"torch was {before}, is now {after}"
+    assert_torch_settings_kept(lambda: subject.fresh().score(subject.items))
 
 
 def _saved_is_what_was_trained(subject: Subject) -> None:
@@ -202,30 +163,18 @@ def _saved_is_what_was_trained(subject: Subject) -> None:
 
 def _artefact_holds_no_code(subject: Subject) -> None:
     names = [path.name for path in subject.folder.rglob("*") if path.is_file()]
-    assert "model.safetensors" in names, f"save wrote {names}, not model.safetensors"
+    assert WEIGHTS_FILE in names, f"save wrote {names}, not {WEIGHTS_FILE}"
     bad = [name for name in names if name.endswith(_PICKLED)]
     assert not bad, f"save wrote {bad[0]}, which can hold code"
 
 
 def _untrained_does_not_score(subject: Subject) -> None:
     assert raises(lambda: subject.factory().score(subject.items)), "it scores without training"
-    with tempfile.TemporaryDirectory() as folder:
-        assert raises(lambda: subject.factory().load(Path(folder), "cpu")), "it loads nothing"
+    assert_nothing_is_loaded(subject.factory)
 
 
 def _damaged_weights_are_refused(subject: Subject) -> None:
-    damages = {
-        "cut off": cut_off,
-        "with a tensor missing": drop_a_tensor,
-        "with a tensor too many": add_a_tensor,
-    }
-    for what, damage in damages.items():
-        with tempfile.TemporaryDirectory() as folder:
-            damaged = Path(folder) / "model"
-            shutil.copytree(subject.folder, damaged)
-            damage(damaged / "model.safetensors")
-            refused = raises(functools.partial(subject.factory().load, damaged, "cpu"))
-            assert refused, f"loads weights {what}"
+    assert_damage_is_refused(subject)
 
 
 def _higher_means_synthetic(subject: Subject) -> None:
@@ -248,31 +197,28 @@ def _training_resumes(subject: Subject) -> None:
     _assert_same(subject.fresh().score(subject.items).logit, scores.logit, "after resuming")
 
 
-CHECKS: Mapping[str, Callable[[Subject], None]] = {
-    check.__name__.removeprefix("_"): check
-    for check in (
-        _spec_is_complete,
-        _spec_travels,
-        _construction_is_cheap,
-        _import_is_light,
-        _one_score_per_item,
-        _an_empty_batch_is_no_error,
-        _order_does_not_matter,
-        _batches_do_not_matter,
-        _scores_repeat,
-        _input_is_not_modified,
-        _odd_items_do_not_crash,
-        _stdout_is_quiet,
-        _global_random_state_is_untouched,
-        _torch_settings_are_untouched,
-        _saved_is_what_was_trained,
-        _artefact_holds_no_code,
-        _untrained_does_not_score,
-        _damaged_weights_are_refused,
-        _higher_means_synthetic,
-        _training_resumes,
-    )
-}
+CHECKS: Mapping[str, Callable[[Subject], None]] = by_name(
+    _spec_is_complete,
+    spec_travels,
+    construction_is_cheap,
+    import_is_light,
+    _one_score_per_item,
+    _an_empty_batch_is_no_error,
+    _order_does_not_matter,
+    _batches_do_not_matter,
+    _scores_repeat,
+    _input_is_not_modified,
+    _odd_items_do_not_crash,
+    _stdout_is_quiet,
+    _global_random_state_is_untouched,
+    _torch_settings_are_untouched,
+    _saved_is_what_was_trained,
+    _artefact_holds_no_code,
+    _untrained_does_not_score,
+    _damaged_weights_are_refused,
+    _higher_means_synthetic,
+    _training_resumes,
+)
 """Every check by its name, as in :class:`CheckResult` and ``expected_failed_checks``."""
 
 

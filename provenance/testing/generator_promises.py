@@ -1,12 +1,6 @@
 """The checks of the generator kit, each a small function that raises where a promise is broken."""
 
-import contextlib
 import functools
-import io
-import pickle
-import random
-import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,26 +8,27 @@ from typing import Any, get_args
 
 import numpy as np
 
-from provenance.contracts import API_VERSION, Capability
+from provenance.contracts import Capability
 from provenance.errors import ProvenanceError
 from provenance.testing.generator_subject import Subject
-from provenance.testing.probes import (
-    add_a_tensor,
-    before_and_after,
-    cut_off,
-    drop_a_tensor,
-    files_opened,
-    heavy_imports,
-    optimiser_steps,
-    raises,
-    random_states,
-    torch_settings,
+from provenance.testing.plugin_promises import (
+    assert_damage_is_refused,
+    assert_identity,
+    assert_nothing_is_loaded,
+    assert_quiet,
+    assert_random_state_kept,
+    assert_torch_settings_kept,
+    construction_is_cheap,
+    import_is_light,
+    spec_travels,
 )
+from provenance.testing.probes import optimiser_steps, raises
+from provenance.testing.results import by_name
+from provenance.training import WEIGHTS_FILE
 from provenance.types import MediaKind
 
 _ROUNDING = 1.0  # levels of 0..255: kernels may round otherwise for other batches
 _METHODS = ("reconstruct", "resample", "interpolate", "directions")  # named as capabilities are
-_WEIGHTS = "model.safetensors"
 
 
 # --- what is declared -----------------------------------------------------------------------------
@@ -41,36 +36,11 @@ _WEIGHTS = "model.safetensors"
 
 def _spec_is_complete(subject: Subject) -> None:
     spec = subject.spec
-    assert spec.name, "the name is empty"
-    assert spec.name == spec.name.lower(), f"{spec.name!r} is not lower case"
-    assert spec.name.replace("-", "").replace("_", "").isalnum(), f"{spec.name!r} is not a word"
+    assert_identity(spec)
     assert spec.family, "the family is empty"
-    assert spec.version, "the version is empty"
-    assert spec.summary, "the summary is empty"
-    assert "\n" not in spec.summary, "the summary has more than a line"
-    assert spec.licence, "the licence is empty"
-    assert spec.api_version == API_VERSION, f"written for plugin API {spec.api_version}"
     unknown = set(spec.capabilities) - set(get_args(Capability))
     assert not unknown, f"there is no capability {sorted(unknown)[0]!r}"
     assert spec.sizes_px or spec.kind is not MediaKind.IMAGE, "it names no size that it can learn"
-
-
-def _spec_travels(subject: Subject) -> None:
-    arrived = pickle.loads(pickle.dumps(subject.spec))  # noqa: S301 - pickled on the same line
-    assert arrived == subject.spec, "the spec changes in a pickle"
-
-
-def _construction_is_cheap(subject: Subject) -> None:
-    """Construct under a ban on files: a constructor that reads is one that can fail."""
-    subject.factory()  # imports that the factory needs may read their files
-    opened = files_opened(subject.factory)
-    assert not opened, f"the constructor opens {opened[0]}"
-
-
-def _import_is_light(subject: Subject) -> None:
-    if subject.module is not None:
-        heavy = heavy_imports(subject.module)
-        assert not heavy, f"importing {subject.module} imports {' '.join(heavy)}"
 
 
 def _capabilities_are_honest(subject: Subject) -> None:
@@ -169,28 +139,16 @@ def _input_is_not_modified(subject: Subject) -> None:
 
 
 def _stdout_is_quiet(subject: Subject) -> None:
-    stream = io.StringIO()
-    with contextlib.redirect_stdout(stream):
-        subject.uses(subject.fresh())
-    printed = subject.printed + stream.getvalue()
-    assert not printed, f"prints {printed[:60]!r} to stdout"
+    assert_quiet(lambda: subject.uses(subject.fresh()), before=subject.printed)
 
 
 def _global_random_state_is_untouched(subject: Subject) -> None:
-    """Draw first: a seed that an earlier check set would hide that it is set again."""
-    random.random()  # noqa: S311 - moved on, not used
-    np.random.random()
-    if (torch := sys.modules.get("torch")) is not None:
-        torch.rand(1)
-    before, after = before_and_after(lambda: subject.uses(subject.fresh()), random_states)
-    changed = [name for name in before if before[name] != after[name]]
-    assert not changed, f"load or use changes the random state of {', '.join(changed)}"
+    assert_random_state_kept(lambda: subject.uses(subject.fresh()), "load or use")
 
 
 def _torch_settings_are_untouched(subject: Subject) -> None:
     assert subject.settings_kept, "fit, save or sample changes torch's threads, gradients or type"
-    before, after = before_and_after(lambda: subject.uses(subject.fresh()), torch_settings)
-    assert before == after, f"torch was {before}, is now {after}"
+    assert_torch_settings_kept(lambda: subject.uses(subject.fresh()))
 
 
 def _unfit_sources_are_refused(subject: Subject) -> None:
@@ -219,33 +177,18 @@ def _saved_is_what_was_trained(subject: Subject) -> None:
 
 def _artefact_is_safetensors_only(subject: Subject) -> None:
     names = {path.name for path in subject.folder.rglob("*") if path.is_file()}
-    assert _WEIGHTS in names, f"save wrote {sorted(names)}, not {_WEIGHTS}"
+    assert WEIGHTS_FILE in names, f"save wrote {sorted(names)}, not {WEIGHTS_FILE}"
     others = sorted(name for name in names if not name.endswith(".safetensors"))
     assert not others, f"save wrote {others[0]} beside the weights"
 
 
 def _damaged_weights_are_refused(subject: Subject) -> None:
-    damages = {
-        "cut off": cut_off,
-        "with a tensor missing": drop_a_tensor,
-        "with a tensor too many": add_a_tensor,
-    }
-    for what, damage in damages.items():
-        with tempfile.TemporaryDirectory() as folder:
-            damaged = Path(folder) / "model"
-            shutil.copytree(subject.folder, damaged)
-            damage(damaged / _WEIGHTS)
-            load = functools.partial(subject.factory().load, damaged, "cpu")
-            assert raises(load, ProvenanceError), f"loads weights {what}, or another error"
+    assert_damage_is_refused(subject, ProvenanceError)
 
 
 def _untrained_does_not_sample(subject: Subject) -> None:
     assert raises(lambda: subject.factory().sample(1, seed=0)), "it samples without training"
-    with tempfile.TemporaryDirectory() as folder:
-        load = functools.partial(subject.factory().load, Path(folder), "cpu")
-        assert raises(load, ProvenanceError), (
-            "it loads an empty folder, or fails with another error"
-        )
+    assert_nothing_is_loaded(subject.factory, ProvenanceError)
 
 
 # --- training -------------------------------------------------------------------------------------
@@ -255,7 +198,7 @@ def _training_repeats(subject: Subject) -> None:
     again = subject.run(subject.source, "again")
     again.save(subject.scratch / "again-saved")
     first, second = (
-        (folder / _WEIGHTS).read_bytes()
+        (folder / WEIGHTS_FILE).read_bytes()
         for folder in (subject.folder, subject.scratch / "again-saved")
     )
     assert first == second, "two runs with one seed and number of steps end with other weights"
@@ -293,35 +236,32 @@ class _InterruptedError(Exception):
     """Stands in for the end of a run."""
 
 
-CHECKS: Mapping[str, Callable[[Subject], None]] = {
-    check.__name__.removeprefix("_"): check
-    for check in (
-        _spec_is_complete,
-        _spec_travels,
-        _construction_is_cheap,
-        _import_is_light,
-        _capabilities_are_honest,
-        _samples_have_the_learned_shape,
-        _every_size_can_be_learned,
-        _samples_repeat,
-        _seeds_matter,
-        _reconstructions_keep_their_shape,
-        _resampling_follows_its_fraction,
-        _interpolations_end_in_samples,
-        _input_is_not_modified,
-        _stdout_is_quiet,
-        _global_random_state_is_untouched,
-        _torch_settings_are_untouched,
-        _unfit_sources_are_refused,
-        _saved_is_what_was_trained,
-        _artefact_is_safetensors_only,
-        _damaged_weights_are_refused,
-        _untrained_does_not_sample,
-        _training_repeats,
-        _interrupted_training_resumes,
-        _training_goes_on_where_it_stood,
-    )
-}
+CHECKS: Mapping[str, Callable[[Subject], None]] = by_name(
+    _spec_is_complete,
+    spec_travels,
+    construction_is_cheap,
+    import_is_light,
+    _capabilities_are_honest,
+    _samples_have_the_learned_shape,
+    _every_size_can_be_learned,
+    _samples_repeat,
+    _seeds_matter,
+    _reconstructions_keep_their_shape,
+    _resampling_follows_its_fraction,
+    _interpolations_end_in_samples,
+    _input_is_not_modified,
+    _stdout_is_quiet,
+    _global_random_state_is_untouched,
+    _torch_settings_are_untouched,
+    _unfit_sources_are_refused,
+    _saved_is_what_was_trained,
+    _artefact_is_safetensors_only,
+    _damaged_weights_are_refused,
+    _untrained_does_not_sample,
+    _training_repeats,
+    _interrupted_training_resumes,
+    _training_goes_on_where_it_stood,
+)
 """Every check by its name, as in :class:`CheckResult` and ``expected_failed_checks``."""
 
 

@@ -23,6 +23,11 @@ class CheckResult:
     message: str = ""
 
 
+def by_name(*checks: Callable[[_Subject], None]) -> Mapping[str, Callable[[_Subject], None]]:
+    """Return checks by their names, as in :class:`CheckResult` and ``expected_failed_checks``."""
+    return {check.__name__.removeprefix("_"): check for check in checks}
+
+
 def known_failures(
     expected: Mapping[str, str] | None, checks: Mapping[str, object]
 ) -> dict[str, str]:

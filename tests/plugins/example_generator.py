@@ -1,6 +1,7 @@
 """A generator that keeps every promise, and others that each break one."""
 
 import contextlib
+import itertools
 import random
 from dataclasses import replace
 
@@ -94,13 +95,6 @@ class Example:
 
 
 # --- generators that each break one rule ----------------------------------------------------------
-
-
-class ReadsInConstructor(Example):
-    def __init__(self):
-        super().__init__()
-        with open(__file__) as stream:  # noqa: PTH123
-            stream.read(1)
 
 
 class TakesLabels(Example):
@@ -255,9 +249,11 @@ class SamplesUntrained(Example):
 
 
 class TrainsByChance(Example):
+    runs = itertools.count(1)  # stands in for chance, which at times gives the same pixels twice
+
     def fit(self, source, context):
         super().fit(source, context)
-        self.mean = self.mean + np.float32(random.SystemRandom().random())
+        self.mean = self.mean + np.float32(next(self.runs))
 
 
 class SwallowsInterrupts(Example):
@@ -287,7 +283,6 @@ SAMPLED = (  # what looks at the values of samples
     "interpolations_end_in_samples",
 )
 WRONG = {
-    ReadsInConstructor: {"construction_is_cheap"},
     TakesLabels: {"capabilities_are_honest"},
     MoreThanDeclared: {"capabilities_are_honest"},
     OneTooMany: {"samples_have_the_learned_shape"},
