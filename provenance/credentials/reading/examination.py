@@ -221,6 +221,7 @@ def _judge(report: _Report, timed: _Report, place: Place) -> Credential:
         is_present=True,
         place=place,
         trusted_by=_vouching(report, timed) if signer == "trusted" else None,
+        revocation=axes.revocation(timed.results),
         signals=read_signals(report.store, follow_parents=follow),
         statements=statements,
         library=_library(report.store),
@@ -242,8 +243,11 @@ def _signer(report: _Report, timed: _Report) -> SignerTrust:
     can make; and it cannot excuse one by a time anchor that it was not given.
     """
     signer = axes.signer_axis(report.results)
-    if signer == "revoked":
+    if not axes.is_signed(report.results):
         return signer
+    # a stapled answer of the issuer is looked at only beside a time-stamp that is vouched for
+    if "revoked" in (signer, axes.signer_axis(timed.results)):
+        return "revoked"
     if axes.time_axis(timed.results) == "trusted":
         if axes.signer_axis(timed.results) == "expired":
             return "expired"
