@@ -10,6 +10,7 @@ from provenance._lazy import lazy_exports
 if TYPE_CHECKING:
     from provenance.credentials.engine import library_versions
     from provenance.credentials.keys.files import config_folder
+    from provenance.credentials.keys.listing import expiry_warning
     from provenance.credentials.reading.credential import (
         Credential,
         CredentialDetails,
@@ -52,7 +53,11 @@ if TYPE_CHECKING:
         SOURCE_TYPES,
         source_type_uri,
     )
-    from provenance.credentials.trust.anchors import TrustAnchors, load_trust_anchors
+    from provenance.credentials.trust.anchors import (
+        TrustAnchors,
+        TrustList,
+        load_trust_anchors,
+    )
 
 __all__ = [
     "CAPTURED",
@@ -77,10 +82,12 @@ __all__ = [
     "TimestampError",
     "TimestampPolicy",
     "TrustAnchors",
+    "TrustList",
     "config_folder",
     "created_manifest",
     "development_signer",
     "edited_manifest",
+    "expiry_warning",
     "generation_manifest",
     "library_versions",
     "load_signer",
@@ -124,10 +131,12 @@ __getattr__, __dir__ = lazy_exports(
         "TimestampError": "provenance.credentials.signing.timestamps",
         "TimestampPolicy": "provenance.credentials.signing.timestamps",
         "TrustAnchors": "provenance.credentials.trust.anchors",
+        "TrustList": "provenance.credentials.trust.anchors",
         "config_folder": "provenance.credentials.keys.files",
         "created_manifest": "provenance.credentials.signing.manifests",
         "development_signer": "provenance.credentials.signing.signer",
         "edited_manifest": "provenance.credentials.signing.manifests",
+        "expiry_warning": "provenance.credentials.keys.listing",
         "generation_manifest": "provenance.credentials.signing.manifests",
         "library_versions": "provenance.credentials.engine",
         "load_signer": "provenance.credentials.signing.signer",
