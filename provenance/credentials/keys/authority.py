@@ -16,6 +16,7 @@ from cryptography import x509
 from provenance.credentials.keys import algorithms, certificates
 from provenance.credentials.keys.certificates import KeyPair, certificates_pem
 from provenance.credentials.keys.files import make_private_folder, read_private
+from provenance.credentials.keys.parsing import parse_all
 from provenance.errors import CredentialError, UserError
 from provenance.files import folder_lock, write_atomic
 
@@ -160,7 +161,7 @@ def read_certificates(path: Path) -> list[x509.Certificate]:
     """
     try:
         data = path.read_bytes()
-        return x509.load_pem_x509_certificates(data) if b"BEGIN CERTIFICATE" in data else []
+        return parse_all(data) if b"BEGIN CERTIFICATE" in data else []
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:

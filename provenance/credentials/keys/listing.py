@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
 from provenance.credentials.keys import algorithms, authority
+from provenance.credentials.keys.parsing import parse_all
 from provenance.errors import CredentialError, UserError
 
 WARN_DAYS = 30
@@ -103,7 +105,7 @@ def read_chain(path: Path) -> list[CertificateEntry]:
     try:
         with path.open("rb") as stream:
             pem = stream.read(_MAX_BYTES)
-        found = x509.load_pem_x509_certificates(pem)
+        found = parse_all(pem)
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror or error}.") from error
     except ValueError as error:
@@ -152,7 +154,7 @@ def expiry_warning(pem: bytes) -> str | None:
         CredentialError: There is no certificate that can be read.
     """
     try:
-        found = x509.load_pem_x509_certificates(pem)
+        found = parse_all(pem)
     except ValueError as error:
         raise CredentialError(f"The signer's certificates cannot be read: {error}") from error
     entries = [describe(one, "certificate", Path()) for one in found]
@@ -196,7 +198,7 @@ def _usages(certificate: x509.Certificate) -> tuple[str, ...]:
 def _algorithm(certificate: x509.Certificate) -> str:
     try:
         return algorithms.algorithm_of(certificate.public_key())
-    except (CredentialError, ValueError) as error:
+    except (CredentialError, UnsupportedAlgorithm, ValueError) as error:
         return str(error)
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 from cryptography import x509
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
+from provenance.credentials.keys.parsing import parse_der
 from provenance.errors import UserError
 
 _REMEDY = "Give the JSON list as the C2PA publishes it, or a PEM file of root certificates."
@@ -124,7 +125,7 @@ def _is_trusted(service: _Information, source: str) -> bool:
 
 def _certificate(text: str, service: _Information, source: str) -> x509.Certificate:
     try:
-        return x509.load_der_x509_certificate(base64.b64decode(text, validate=True))
+        return parse_der(base64.b64decode(text, validate=True))
     except (ValueError, binascii.Error) as error:
         raise UserError(
             f"{source}: the certificate of {_name(service)} cannot be read ({error}). Get the"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
+from provenance.credentials.keys.parsing import parse_der
 from provenance.errors import UserError
 
 REMEDY = "Give a PEM file of root certificates (-----BEGIN CERTIFICATE-----)."
@@ -107,7 +108,7 @@ def _certificate(block: _Block, source: str) -> x509.Certificate:
         what = _OTHER_BLOCKS.get(block.label, f"a {block.label}")
         raise UserError(f"{source} holds {what} (line {block.line}). {REMEDY}")
     try:
-        return x509.load_der_x509_certificate(base64.b64decode(block.body, validate=True))
+        return parse_der(base64.b64decode(block.body, validate=True))
     except (ValueError, binascii.Error) as error:
         message = f"the certificate that begins here cannot be read ({error})"
         raise _broken(source, block.line, message) from error

@@ -82,7 +82,8 @@ def test_the_leaf_lives_at_most_a_year_and_cannot_sign_certificates(folder):
 def test_a_leaf_near_its_end_is_renewed_and_the_root_stays(tmp_path, png, manifest, monkeypatch):
     monkeypatch.setattr(certificates, "LEAF_DAYS", certificates.RENEW_DAYS - 1)
     old = development_signer(tmp_path)
-    before = certificate(old.path)
+    leaf = tmp_path / authority.FOLDER / authority.LEAF
+    before = certificate(leaf)
     early = tmp_path / "early.png"
     early.write_bytes(sign_bytes(png, "image/png", manifest, old))
     monkeypatch.undo()
@@ -90,11 +91,13 @@ def test_a_leaf_near_its_end_is_renewed_and_the_root_stays(tmp_path, png, manife
     new = development_signer(tmp_path)
     late = tmp_path / "late.png"
     late.write_bytes(sign_bytes(png, "image/png", manifest, new))
-    assert certificate(new.path).serial_number != before.serial_number
+    assert certificate(leaf).serial_number != before.serial_number
     trust = load_trust_anchors([authority.anchor_path(tmp_path)])
     assert [read_credential(p, None, trust).signer for p in (early, late)] == ["trusted"] * 2
     assert development_signer(tmp_path) == new  # and it is not renewed again
-    assert certificate(new.path) == certificate(development_signer(tmp_path).path)
+    after = certificate(leaf)
+    development_signer(tmp_path)
+    assert certificate(leaf) == after
 
 
 def test_what_a_kill_left_missing_is_made_again_under_the_same_root(folder):
@@ -123,8 +126,8 @@ def test_a_key_of_another_certificate_is_refused(folder, tmp_path):
 def test_processes_that_start_together_make_one_authority(tmp_path):
     code = (
         "import sys, hashlib, pathlib\n"
-        "from provenance.credentials import development_signer\n"
-        "path = development_signer(pathlib.Path(sys.argv[1])).path\n"
+        "from provenance.credentials.keys.authority import ensure_authority\n"
+        "path = ensure_authority(pathlib.Path(sys.argv[1]))\n"
         "print(hashlib.sha256(path.read_bytes()).hexdigest())"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]

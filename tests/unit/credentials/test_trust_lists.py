@@ -1,8 +1,11 @@
 """Imported lists: what is refused at the door, and what is noticed later."""
 
 import base64
+import collections
+import contextlib
 import datetime
 import json
+import random
 import time
 
 import pytest
@@ -19,7 +22,7 @@ from provenance.credentials import (
     read_credential,
     sign_bytes,
 )
-from provenance.credentials.keys import certificates
+from provenance.credentials.keys import certificates, listing
 from provenance.credentials.trust import examining, lists, roots
 from provenance.errors import CredentialError, ProvenanceError, UserError
 
@@ -418,3 +421,23 @@ def test_an_expired_root_vouches_for_a_file_of_a_trusted_time_and_for_nothing_el
     for name, lists_ in (("untimed", trust.lists), ("timed", (archive,))):
         found = read_credential(files[name], None, type(timed)(lists_))
         assert (found.integrity, found.signer) == ("ok", "untrusted")
+
+
+def test_no_damage_of_a_certificate_is_more_than_a_refusal(tmp_path):
+    """Names and extensions are parsed late by the library: a damaged one must not raise there."""
+    rng = random.Random(5)
+    whole = certificates.make_root().certificate.public_bytes(serialization.Encoding.DER)
+    outcomes = collections.Counter()
+    for _ in range(1500):
+        der = bytearray(whole)
+        for _ in range(rng.choice((1, 2, 5))):
+            der[rng.randrange(len(der))] = rng.randrange(256)
+        text = base64.encodebytes(bytes(der)).decode()
+        path = tmp_path / "given.pem"
+        path.write_text(f"-----BEGIN CERTIFICATE-----\n{text}-----END CERTIFICATE-----\n")
+        found = examining.examine_file(path, "manifest")
+        outcomes[bool(found.errors)] += bytes(der) != whole
+        with contextlib.suppress(UserError):
+            listing.read_chain(path)
+    # a root signs itself, so that a change shows, except where it makes an intermediate of it
+    assert outcomes[True] > 8 * outcomes[False]
