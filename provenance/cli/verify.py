@@ -1,28 +1,38 @@
 """``provenance verify``: the credentials of files on four axes, and an exit code for scripts."""
 
+import contextlib
 import functools
-import os
-from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from provenance.cli import output
+from provenance.cli.credential_files import (
+    STDIN,
+    Item,
+    find_items,
+    lost,
+    make_reader,
+    spooled_stdin,
+)
+from provenance.cli.credential_output import JsonOutput, Output, TableOutput, Tally
 from provenance.cli.options import jobs_option, json_option, trust_anchors_option
-from provenance.errors import ExitCode, UserError
+from provenance.errors import UserError
 
 if TYPE_CHECKING:
-    from provenance.credentials import Credential, TrustAnchors
+    from collections.abc import Callable, Generator, Iterator
 
-_MANY_FILES = 500  # below this, starting processes costs more than they bring
-_CHUNK_FILES = 64
-_NAMES_SHOWN = 3
-_COLUMNS = ("file", "integrity", "signer", "time", "ancestors", "conclusion")
+    from provenance.credentials import TrustAnchors
+    from provenance.reports import CredentialItem
+
+_WORKER_BYTES = 2 << 30  # verifying was measured to take up to 560 MiB, of a file of any size
+_MANY_FILES = 100  # from here on progress is worth a line
+_MAX_HOST = 253  # RFC 1035, 2.3.4
 
 
 @click.command("verify")
-@click.argument("paths", nargs=-1, required=True, metavar="FILE...", type=click.Path())
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
 @trust_anchors_option
 @click.option(
     "--time-anchors",
@@ -31,31 +41,95 @@ _COLUMNS = ("file", "integrity", "signer", "time", "ancestors", "conclusion")
     type=click.Path(exists=True, dir_okay=False),
     help="Trust the time-stamps of authorities under the roots in this file.",
 )
+@click.option(
+    "--trust-list",
+    "trust_lists",
+    multiple=True,
+    metavar="NAME",
+    help="Trust only this list of 'provenance trust list'. Repeatable. [default: all of them]",
+)
 @click.option("--no-trust-anchors", is_flag=True, help="Trust nobody: check integrity only.")
 @click.option(
     "--require-trusted", is_flag=True, help="Exit with 11 unless every signer is trusted."
 )
+@click.option(
+    "--allow-remote",
+    multiple=True,
+    metavar="HOST",
+    help="Fetch manifests that files name on this server. Repeatable. [default: none is fetched]",
+)
+@click.option("--no-sidecars", is_flag=True, help="Do not look for x.c2pa beside x.jpg.")
+@click.option(
+    "--init",
+    metavar="MP4",
+    type=click.Path(exists=True, dir_okay=False),
+    help="The PATHs are segments of a fragmented MP4, of which this is the init segment.",
+)
+@click.option("--tree", is_flag=True, help="Draw what each file was made from.")
+@click.option("--detailed", is_flag=True, help="Show codes, manifests, certificates and signals.")
+@click.option(
+    "--report",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False),
+    help="Write an index.html and a page per file, with pictures, into a new folder.",
+)
 @jobs_option
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(0.1),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Per file; what takes longer is an error of that file.",
+)
 @json_option
 def command(
     paths: tuple[str, ...],
     trust_anchors: tuple[str, ...],
     time_anchors: tuple[str, ...],
+    trust_lists: tuple[str, ...],
+    allow_remote: tuple[str, ...],
+    init: str | None,
+    report: str | None,
     jobs: int | None,
+    time_limit: float,
     *,
     no_trust_anchors: bool,
     require_trusted: bool,
+    no_sidecars: bool,
+    tree: bool,
+    detailed: bool,
     as_json: bool,
 ) -> int:
-    r"""Check the C2PA credentials of files, and of all files below folders.
+    r"""Check the C2PA credentials of files, and of all files below folders; - is stdin.
+
+    Four questions are answered one by one, because the answers are independent: a file that
+    nobody touched may be signed by nobody you know, and a trusted signer may have signed over
+    something that was changed before.
 
     \b
-    integrity  ok, failed, none   is the file what was signed?
-    signer     trusted, untrusted, expired, revoked, none
-    time       trusted, untrusted, none   does a trusted clock vouch for the date?
-    ancestors  ok, failed, untrusted, none   the worst of what the file was made from
+    integrity  Is the file, and its credential, what was signed?
+               ok, failed, none
+    signer     Does a trust list of yours vouch for who signed? Otherwise names are mere claims.
+               trusted, untrusted, expired, revoked, none
+    time       Does a trusted clock vouch for when?
+               trusted, untrusted, none
+    ancestors  The worst of everything that the file was made from, at any depth.
+               ok, failed, untrusted, none
 
-    No network connection is opened. Symbolic links below folders are not followed.
+    "none" means that there is nothing to check, which says nothing about how a file was made.
+
+    Trusted are this machine's development CA and the lists of "provenance trust", unless you name
+    others. No network connection is opened without --allow-remote, and nothing is written but
+    --report. Symbolic links below folders are not followed.
+
+    \b
+    Examples:
+      provenance verify photo.jpg --tree
+      provenance verify archive/ --require-trusted --json > archive.json
+      provenance verify archive/ --report archive-report
+      provenance verify segment*.m4s --init init.mp4
+      curl -s https://example.org/photo.jpg | provenance verify -
 
     \b
     Exit code, the first that applies:
@@ -65,117 +139,105 @@ def command(
     5   a file could not be examined
     0   otherwise: an untrusted or expired signer alone is no failure
     """
-    from provenance.credentials import load_trust_anchors
+    from provenance.credentials import ReadingOptions, load_trust_anchors
 
-    if no_trust_anchors and trust_anchors:
-        raise click.UsageError("--trust-anchors and --no-trust-anchors exclude each other.")
+    if no_trust_anchors and (trust_anchors or trust_lists):
+        raise click.UsageError("--no-trust-anchors excludes --trust-anchors and --trust-list.")
+    if init is not None and STDIN in paths:
+        raise click.UsageError("--init goes with segments in files, not with stdin.")
     given = [Path(path) for path in trust_anchors]
     trust = load_trust_anchors(
-        [] if no_trust_anchors else given or None, [Path(path) for path in time_anchors]
+        [] if no_trust_anchors else given or None,
+        [Path(path) for path in time_anchors],
+        lists=trust_lists or None,
     )
-    files = list(_files(map(Path, paths)))
-    if not files:
+    options = ReadingOptions(
+        sidecars=not no_sidecars,
+        remote_hosts=frozenset(map(_host, allow_remote)),
+        detailed=tree or detailed or report is not None,
+        thumbnails=report is not None,
+    )
+    outputs = _outputs(trust, report, as_json=as_json, tree=tree, detailed=detailed)
+    tally = Tally()
+    with spooled_stdin(paths) as stdin:
+        items = _items(paths, stdin, pair_sidecars=options.sidecars)
+        make = functools.partial(make_reader, trust, options, Path(init) if init else None)
+        with contextlib.closing(_read_all(items, make, jobs, time_limit)) as results:
+            for one in outputs:
+                one.begin()
+            for read in _with_progress(results, len(items)):
+                tally.count(read.credential)
+                for one in outputs:
+                    one.file(read)
+            for one in outputs:
+                one.end()
+    if len(items) > 1:
+        output.say(str(tally))
+    return int(tally.exit_code(require_trusted=require_trusted))
+
+
+def _items(paths: tuple[str, ...], stdin: Item | None, *, pair_sidecars: bool) -> list[Item]:
+    found = find_items((path for path in paths if path != STDIN), pair_sidecars=pair_sidecars)
+    items = found if stdin is None else [stdin, *found]
+    if not items:
         raise UserError("There are no files below the given folders.")
-    credentials = _read_all(files, trust, jobs)
-    _show(files, credentials, trust, as_json=as_json)
-    return int(_exit_code(credentials, require_trusted=require_trusted))
+    return items
 
 
-def _files(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield files, and the files below folders in order; each path once.
-
-    ``Path.is_dir`` raises for a name that is too long or in a closed folder; ``os.path`` says no.
-    """
-    seen: set[Path] = set()
-    for path in paths:
-        for file in _walk(path) if os.path.isdir(path) else (path,):  # noqa: PTH112
-            if file not in seen:
-                seen.add(file)
-                yield file
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    unreadable: list[Path] = []
-
-    def remember(error: OSError) -> None:
-        unreadable.append(Path(error.filename))  # becomes a row, and exit code 5
-
-    for root, folders, names in os.walk(folder, onerror=remember, followlinks=False):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(root, name)
-            if not os.path.islink(path):  # noqa: PTH114
-                yield path
-    yield from unreadable
-
-
-def _read_all(files: Sequence[Path], trust: "TrustAnchors", jobs: int | None) -> "list[Credential]":
-    from provenance.credentials import read_credential
-
-    jobs = jobs or (os.cpu_count() or 1)
-    if jobs == 1 or len(files) < _MANY_FILES:
-        return [read_credential(file, None, trust) for file in files]
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-
-    # processes, not threads: two threads were measured to be no faster than one
-    context = multiprocessing.get_context("spawn")
-    read = functools.partial(read_credential, media_type=None, trust=trust)
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        return list(pool.map(read, files, chunksize=_CHUNK_FILES))
-
-
-def _show(
-    files: Sequence[Path],
-    credentials: "Sequence[Credential]",
-    trust: "TrustAnchors",
-    *,
-    as_json: bool,
-) -> None:
-    if as_json:
-        output.echo_json(_report(files, credentials, trust), indent=2)
-        return
-    rows = (
-        (str(file), c.integrity, c.signer, c.time, c.ancestors, _conclusion(c))
-        for file, c in zip(files, credentials, strict=True)
-    )
-    output.console().print(output.table(_COLUMNS, rows))
-    output.say(f"Trusting {_names(trust)} (list {trust.sha256[:12]}).")
-
-
-def _conclusion(credential: "Credential") -> str:
-    """Add what the signer declares of the origin: the question that most people came with."""
-    declared = credential.source_type
-    return f"{credential.conclusion} Declares {declared}." if declared else credential.conclusion
-
-
-def _names(trust: "TrustAnchors") -> str:
-    names = list(dict.fromkeys(map(output.printable, trust.names)))
-    shown = "; ".join(names[:_NAMES_SHOWN]) or "nobody"
-    return f"{shown}; and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else shown
-
-
-def _report(
-    files: Sequence[Path], credentials: "Sequence[Credential]", trust: "TrustAnchors"
-) -> list[dict[str, Any]]:
+def _outputs(
+    trust: "TrustAnchors", report: str | None, *, as_json: bool, tree: bool, detailed: bool
+) -> list[Output]:
+    from provenance import __version__
     from provenance.credentials import library_versions
 
-    common = {"trust": trust.to_json(), "versions": dict(library_versions())}
-    return [
-        {"path": str(file), **credential.to_json(), **common}
-        for file, credential in zip(files, credentials, strict=True)
-    ]
+    said, versions = trust.to_json(), dict(library_versions())
+    form = JsonOutput if as_json else TableOutput
+    outputs: list[Output] = [form(said, versions, tree=tree, detailed=detailed)]
+    if report is not None:
+        from provenance.reports import CredentialReport
+
+        about = {"provenance": __version__, **versions}
+        outputs.insert(0, CredentialReport(Path(report), said, about))
+    return outputs
 
 
-def _exit_code(credentials: "Sequence[Credential]", *, require_trusted: bool) -> ExitCode:
-    def is_refused(credential: "Credential") -> bool:
-        distrusted = credential.integrity != "none" and credential.signer != "trusted"
-        return credential.is_broken or (require_trusted and distrusted)
+def _host(text: str) -> str:
+    """Return a server's name as the fetcher compares it.
 
-    if any(map(is_refused, credentials)):
-        return ExitCode.CREDENTIAL_INVALID
-    if any(c.integrity == "none" and c.error is None for c in credentials):
-        return ExitCode.NO_CREDENTIAL
-    if any(c.error for c in credentials):
-        return ExitCode.UNREADABLE
-    return ExitCode.OK
+    Raises:
+        UsageError: It is an address of a page, or no name at all.
+    """
+    if not text or len(text) > _MAX_HOST or any(c in text for c in "/@ *"):
+        raise click.UsageError(
+            f"--allow-remote {text!r}: name a server, such as manifests.example.org."
+        )
+    return text.lower()
+
+
+def _read_all(
+    items: list[Item],
+    make: "Callable[[], Callable[[Item], CredentialItem]]",
+    jobs: int | None,
+    time_limit_s: float,
+) -> "Generator[CredentialItem, None, None]":
+    from provenance.workers import default_jobs, map_in_workers
+
+    return map_in_workers(
+        make,
+        items,
+        jobs=min(jobs or default_jobs(), len(items)),
+        lost=lost,
+        item_s=time_limit_s,
+        worker_bytes=_WORKER_BYTES,
+    )
+
+
+def _with_progress(results: "Iterator[CredentialItem]", total: int) -> "Iterator[CredentialItem]":
+    """Pass results on, telling how far they are where nobody sees the rows themselves."""
+    if total < _MANY_FILES or output.data_stream().isatty():
+        yield from results
+        return
+    with output.Progress() as progress:
+        for n, read in enumerate(results, 1):
+            progress("verify", n / total, f"{n} of {total} files")
+            yield read

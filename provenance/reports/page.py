@@ -5,6 +5,7 @@ characters are written out, and the page's own policy forbids scripts should all
 """
 
 import base64
+import functools
 import hashlib
 import json
 from collections import Counter
@@ -31,10 +32,9 @@ def render_html(items: Sequence[Item], about: Mapping[str, str]) -> str:
         items: In the order in which they are shown; thumbnails beyond the first 2,000 are left out.
         about: Name and value of what stands above the table.
     """
-    style = (_HERE / "report.css").read_text(encoding="utf-8")
     shown = sum(1 for item in items if item.thumbnail)
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             rows=[_row(item, picture=i < _MOST_THUMBNAILS) for i, item in enumerate(items)],
@@ -43,22 +43,34 @@ def render_html(items: Sequence[Item], about: Mapping[str, str]) -> str:
             total=len(items),
             errors=sum(item.row.error is not None for item in items),
             pictures_left_out=len(items) > _MOST_THUMBNAILS and shown > 0,
-            style=Markup(style),  # noqa: S704 - our own file
-            style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+            **style_of("report.css"),
         )
     )
 
 
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
+def style_of(name: str) -> dict[str, str]:
+    """Return a style sheet of ours, and the hash by which a page's policy admits it and no other.
+
+    Args:
+        name: File in this folder.
+    """
+    style = (_HERE / name).read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return {"style": Markup(style), "style_hash": digest}  # noqa: S704 - our own file
+
+
+@functools.cache
+def environment() -> jinja2.Environment:
+    """Return the environment of all pages: everything is escaped, and nothing may be missing."""
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["visible"] = visible
-    return environment
+    made.filters["visible"] = visible
+    return made
 
 
 def _counts(items: Sequence[Item]) -> list[dict[str, Any]]:
@@ -79,13 +91,14 @@ def _row(item: Item, *, picture: bool) -> dict[str, Any]:
     row = item.row
     return {
         "row": row,
-        "picture": _data_uri(item.thumbnail) if picture and item.thumbnail else None,
+        "picture": data_uri(item.thumbnail) if picture and item.thumbnail else None,
         "size": _size(row.size_bytes),
         "evidence": [(said, _detail(said.detail)) for said in row.evidence],
     }
 
 
-def _data_uri(jpeg: bytes) -> str:
+def data_uri(jpeg: bytes) -> str:
+    """Return a JPEG as an address that holds it whole."""
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 

@@ -17,7 +17,7 @@ from provenance.credentials import (
     source_type_uri,
 )
 from provenance.credentials.engine import context
-from provenance.credentials.reading.signals import SIGNALS, read_signals
+from provenance.credentials.reading.signals import SIGNALS, SOURCE_TYPE_WORDS, read_signals
 from provenance.media import recognise_file
 
 RUBRIC = "asset-rubric-signals-local.yml"
@@ -96,6 +96,11 @@ def action(name, source_type=None, **more):
 
 def test_the_words_are_the_rubrics(rubric):
     assert {s["id"].rpartition("signal_")[2] for s in rubric.statements} == set(SIGNALS)
+
+
+def test_every_source_type_has_plain_words():
+    assert set(SOURCE_TYPE_WORDS) == set(SOURCE_TYPES)
+    assert len(set(SOURCE_TYPE_WORDS.values())) == len(SOURCE_TYPES)
 
 
 @pytest.mark.parametrize("source_type", sorted(SOURCE_TYPES))
