@@ -1,6 +1,8 @@
 """``provenance sign FOLDER``: every file below it, in parallel, with a row for each."""
 
 import contextlib
+import fcntl
+import itertools
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from provenance.cli import output
 from provenance.errors import ExitCode, UserError
-from provenance.files import TEMPORARY_PREFIX, folder_lock, remove_temporaries
+from provenance.files import TEMPORARY_PREFIX
 
 if TYPE_CHECKING:
     from provenance.credentials import CredentialSession, SignedRow
@@ -43,17 +45,19 @@ def sign_folder(
         UserError: There is nothing to sign, or the recipe is for a single file.
     """
     from provenance.credentials import sign_many
+    from provenance.credentials.signing.many import remove_leftovers
     from provenance.workers import default_jobs
 
     _check(folder, out, session)
     target = folder if out is None else out
-    pairs = _pairs(folder, target)
+    problems: list[SignedRow] = []
+    pairs = _pairs(folder, target, problems)
     states: Counter[str] = Counter()
-    with folder_lock(target):
-        remove_temporaries(target)
+    with _alone_in(target):
+        remove_leftovers(target)
         rows = sign_many(pairs, session, jobs=jobs or default_jobs(), resume=resume)
         with contextlib.closing(rows):
-            for row in rows:
+            for row in itertools.chain(rows, problems):  # what lies in "problems" when rows end
                 states[row.state] += 1
                 _show(row, as_json=as_json)
     if not states:
@@ -82,17 +86,47 @@ def _check(folder: Path, out: Path | None, session: "CredentialSession") -> None
         )
 
 
-def _pairs(folder: Path, target: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield each file and its signed name; sidecars belong to their files and are left out."""
+def _pairs(folder: Path, target: Path, problems: "list[SignedRow]") -> Iterator[tuple[Path, Path]]:
+    """Yield each file and its signed name; sidecars belong to their files and are left out.
+
+    What is no file that can be read, such as a symbolic link, goes to ``problems``.
+    """
+    from provenance.credentials import SignedRow
     from provenance.scanning.walking import walk
 
     root = Path(os.path.realpath(folder))
     for found in walk([root]):
         relative = Path(os.path.relpath(found.path, root))
-        name = relative.name
-        if name == ".lock" or name.startswith(TEMPORARY_PREFIX) or name.endswith(_SIDECAR_SUFFIX):
+        if relative.name.startswith(TEMPORARY_PREFIX) or relative.suffix == _SIDECAR_SUFFIX:
             continue
-        yield folder / relative, target / relative
+        pair = (folder / relative, target / relative)
+        if found.problem is None:
+            yield pair
+        else:
+            problems.append(SignedRow(*pair, "failed", found.problem))
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Hold a folder for one run, by a lock on the folder itself: nothing is left in it.
+
+    Raises:
+        UserError: It cannot be made, or another run signs into it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise UserError(f"Cannot write to {folder}: {error.strerror or error}.") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise UserError(
+            f"Another run signs into {folder}. Wait for it, or stop it first."
+        ) from None
+    finally:
+        os.close(handle)
 
 
 def _show(row: "SignedRow", *, as_json: bool) -> None:

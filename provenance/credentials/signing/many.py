@@ -1,12 +1,11 @@
 """Signs many files in parallel: workers sign and write aside, this process flushes and renames.
 
-Flushing a file to the disk takes a third of the time of signing it, and is waiting. So a few
-threads here flush what the workers wrote, while they sign on. A row is given only when its file
-has its name; a killed run leaves temporary files (``.tmp-*``), which the next one removes.
+Flushing a file to the disk takes half as long as signing it, and is waiting. So a thread here
+flushes what was written, while the workers sign on. A row is given only when its file has its
+name; a killed run leaves temporary files, which :func:`remove_leftovers` removes.
 """
 
 import os
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from provenance.credentials.reading.sidecars import sidecar_of
-from provenance.credentials.signing.outputs import Pending, settle
+from provenance.credentials.signing.outputs import SIGNED_PREFIX, Pending, discard, settle_all
 from provenance.credentials.signing.sources import source_of_path
 from provenance.errors import ProvenanceError, UnreadableError, UserError
 
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
 
 State = Literal["signed", "skipped", "unsupported", "failed"]
 ITEM_S = 600.0
-_FLUSHING_THREADS = 4
-_MOST_UNFLUSHED = 32
+_MOST_UNFLUSHED = 256
 _FEW = 4  # so many are signed in this process: starting another takes longer
 
 
@@ -89,7 +87,7 @@ class MakeSigner:
             paths: The file, and the name of the signed one.
 
         Returns:
-            The row; its ``pending`` files are to be given their names by :func:`settle`.
+            The row; its ``pending`` files are to be given their names by :func:`settle_all`.
         """
         path, out = paths
         try:
@@ -97,7 +95,8 @@ class MakeSigner:
                 return SignedRow(path, out, "skipped", "it is there already, with a credential")
             plan, pending = self.session.write_aside(path, out)
         except ProvenanceError as error:
-            return SignedRow(path, out, _state(path, error), str(error))
+            reason = str(error).removeprefix(str(path)).removeprefix(":").strip()
+            return SignedRow(path, out, _state(path, error), reason)
         kept = plan.kept is not None
         return SignedRow(path, out, "signed", None, kept, plan.notes, pending)
 
@@ -116,7 +115,8 @@ def sign_many(
     Args:
         files: Pairs of a file and the name of the signed one; the same for signing in place.
         session: Signer and recipe.
-        jobs: Number of worker processes.
+        jobs: Number of worker processes; 1 signs in this one, where a file that crashes the
+            library ends the run.
         resume: Leave out files whose signed one exists and carries a credential.
 
     Raises:
@@ -127,41 +127,60 @@ def sign_many(
         >>> [row.state for row in sign_many([], CredentialSession())]
         []
     """
+    make = MakeSigner(session, resume)
+    items = _unshared(files, session)
+    if jobs == 1:
+        yield from _settled(map(make(), items))
+        return
     from provenance.workers import map_in_workers
 
     rows = map_in_workers(
-        MakeSigner(session, resume),
-        _unshared(files, session),
-        jobs=jobs,
-        lost=_lost,
-        item_s=ITEM_S,
-        worker_bytes=None,
-        few=_FEW,
+        make, items, jobs=jobs, lost=_lost, item_s=ITEM_S, worker_bytes=None, few=_FEW
     )
     with closing(rows):
         yield from _settled(rows)
 
 
+def remove_leftovers(folder: Path) -> int:
+    """Delete what a killed run wrote aside below ``folder``; return how many files.
+
+    Only while nobody else signs into it.
+    """
+    found = [path for path in folder.rglob(f"{SIGNED_PREFIX}*") if path.is_file()]
+    for path in found:
+        path.unlink(missing_ok=True)
+    return len(found)
+
+
 def _settled(rows: Iterable[SignedRow]) -> Iterator[SignedRow]:
-    """Flush and rename behind the workers' back; yield the rows in order."""
-    waiting: deque[Future[SignedRow]] = deque()
-    with ThreadPoolExecutor(_FLUSHING_THREADS) as threads:
-        for row in rows:
-            waiting.append(threads.submit(_settle, row))
-            while waiting and (len(waiting) > _MOST_UNFLUSHED or waiting[0].done()):
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    """Flush and rename behind the workers' back, all that came meanwhile at once; keep the order.
+
+    A run that is stopped leaves each file signed or as it was.
+    """
+    waiting: list[SignedRow] = []
+    flushing: Future[list[SignedRow]] | None = None
+    with ThreadPoolExecutor(1) as thread:
+        try:
+            for row in rows:
+                waiting.append(row)
+                if flushing is None or flushing.done() or len(waiting) >= _MOST_UNFLUSHED:
+                    yield from flushing.result() if flushing is not None else ()
+                    flushing, waiting = thread.submit(_settle, waiting), []
+            yield from flushing.result() if flushing is not None else ()
+            waiting, last = [], waiting
+            yield from _settle(last)
+        finally:
+            discard(one for row in waiting for one in row.pending)
 
 
-def _settle(row: SignedRow) -> SignedRow:
-    if not row.pending:
-        return row
-    try:
-        settle(row.pending)
-    except ProvenanceError as error:
-        return replace(row, state="failed", reason=str(error), pending=())
-    return replace(row, pending=())
+def _settle(rows: list[SignedRow]) -> list[SignedRow]:
+    faults = settle_all([row.pending for row in rows])
+    return [
+        replace(row, pending=())
+        if fault is None
+        else replace(row, state="failed", reason=str(fault), pending=())
+        for row, fault in zip(rows, faults, strict=True)
+    ]
 
 
 def _unshared(

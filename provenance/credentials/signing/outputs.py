@@ -4,12 +4,15 @@ The steps are apart because flushing is waiting: whoever signs many files signs 
 """
 
 import contextlib
+import ctypes
+import io
+import itertools
 import os
 import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
@@ -24,7 +27,10 @@ if TYPE_CHECKING:
     from provenance.credentials.signing.sources import Source
 
 _T = TypeVar("_T")
+SIGNED_PREFIX = f"{TEMPORARY_PREFIX}signed-"
+"""Of what is written aside here, so that leftovers of a killed run can be told from others."""
 _CHUNK_BYTES = 1 << 20
+_FEW = 8
 _IN_MEMORY_BYTES = 16 << 20
 
 
@@ -55,15 +61,56 @@ def settle(pending: Sequence[Pending]) -> None:
     Raises:
         CredentialError: The disk is full, or a name cannot be taken.
     """
+    fault = settle_all([pending])[0]
+    if fault is not None:
+        raise fault
+
+
+def settle_all(groups: Sequence[Sequence[Pending]]) -> list[CredentialError | None]:
+    """Do what :func:`settle` does for many groups of files, and say of each what went wrong.
+
+    Many files are flushed by one call for their file system, which costs no more than for one. It
+    waits for what others wrote there too, so few files are flushed one by one.
+    """
+    are_many = sum(map(len, groups)) > _FEW
+    at_once = {} if not are_many else _flush_file_systems(groups)
+    return [_settle(group, at_once) for group in groups]
+
+
+def _settle(pending: Sequence[Pending], at_once: Mapping[int, bool]) -> CredentialError | None:
     try:
         for one in pending:
-            one.flush()
+            if not at_once.get(one.temporary.stat().st_dev, False):
+                one.flush()
         for one in pending:
             one.temporary.replace(one.final)
     except OSError as error:
         discard(pending)
-        name = pending[0].final
-        raise CredentialError(f"Cannot write {name}: {error.strerror or error}") from error
+        return CredentialError(f"Cannot write {pending[0].final}: {error.strerror or error}")
+    return None
+
+
+def _flush_file_systems(groups: Sequence[Sequence[Pending]]) -> dict[int, bool]:
+    """Flush each file system that files lie on; return by its number whether that worked."""
+    done: dict[int, bool] = {}
+    for one in itertools.chain.from_iterable(groups):
+        with contextlib.suppress(OSError):
+            device = one.temporary.stat().st_dev
+            if device not in done:
+                done[device] = _syncfs(one.temporary)
+    return done
+
+
+def _syncfs(path: Path) -> bool:
+    """Flush the file system that a file lies on; False where the platform cannot."""
+    call = getattr(ctypes.CDLL(None), "syncfs", None)  # Linux; errors are reported since 5.8
+    if call is None:
+        return False
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return int(call(handle)) == 0
+    finally:
+        os.close(handle)
 
 
 def discard(pending: Iterable[Pending]) -> None:
@@ -89,7 +136,7 @@ def write_aside(
     Raises:
         CredentialError: It cannot be written; nothing is left of it.
     """
-    temporary = final.parent / f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(6)}"
+    temporary = final.parent / f"{SIGNED_PREFIX}{os.getpid()}-{secrets.token_hex(6)}"
     try:
         with os.fdopen(_create(temporary), "w+b") as stream:
             result = fill(stream)
@@ -121,9 +168,7 @@ def write_signed(
         CredentialError: It cannot be signed or written; nothing is left.
     """
     if plan.job.embeds:
-        with source.open() as stream:
-            pending, _ = write_aside(out, lambda d: plan.job.run(stream, d, signer), mode=mode)
-        return (pending,)
+        return (_write_embedded(source, plan, signer, out, mode),)
     sidecar = checked_sidecar(source, plan, out)
     store = sign_apart(source, plan, signer)
     beside, _ = write_aside(sidecar, lambda stream: stream.write(store))
@@ -135,6 +180,20 @@ def write_signed(
         discard([beside])
         raise
     return (copy, beside)
+
+
+def _write_embedded(
+    source: "Source", plan: "Plan", signer: "Signer", out: Path, mode: int | None
+) -> Pending:
+    if source.data is None:
+        with source.open() as stream:
+            pending, _ = write_aside(out, lambda d: plan.job.run(stream, d, signer), mode=mode)
+        return pending
+    # in memory the library's many small writes, and its reading back, cost less
+    signed = io.BytesIO()
+    plan.job.run(io.BytesIO(source.data), signed, signer)
+    pending, _ = write_aside(out, lambda stream: stream.write(signed.getbuffer()), mode=mode)
+    return pending
 
 
 def sign_apart(source: "Source", plan: "Plan", signer: "Signer") -> bytes:

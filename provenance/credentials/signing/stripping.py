@@ -13,15 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provenance.credentials.reading.opening import open_regular
+from provenance.credentials.signing.containers import (
+    APP11,
+    CREDENTIAL_CHUNK,
+    JPEG,
+    PNG,
+    jpeg_segments,
+    png_chunks,
+)
 from provenance.errors import UnreadableError, UserError
 from provenance.files import write_atomic
 from provenance.media import recognise
 
 MAX_STRIPPED_BYTES = 1 << 30
-_PNG_SIGNATURE_BYTES = 8
-_MAX_PARTS = 1_000_000
-_APP11, _START_OF_SCAN, _END_OF_IMAGE = 0xEB, 0xDA, 0xD9
-_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length: TEM, RST0-7, SOI
 _COMMON_IDENTIFIER = b"JP"
 _BOX_HEADER_BYTES = 8
 # a JUMBF superbox, its description box, and the type "c2pa" there (ISO 19566-5, B.1)
@@ -67,7 +71,7 @@ def strip_credential(data: bytes) -> Stripped:
         raise UnreadableError("The file exceeds 1 GiB, the limit for strip.")
     found = recognise(data[:4096])
     media_type = "of no known type" if found is None else found.media_type
-    finders = {"image/png": _png_spans, "image/jpeg": _jpeg_spans}
+    finders = {PNG: _png_spans, JPEG: _jpeg_spans}
     if media_type not in finders:
         raise UserError(
             f"A credential can be taken out of PNG and JPEG only; the content is {media_type}."
@@ -113,21 +117,10 @@ def _without(data: bytes, spans: list[tuple[int, int]]) -> Stripped:
 
 
 def _png_spans(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield (start, stop) of each ``caBX`` chunk: length, type, content, checksum."""
-    at = _PNG_SIGNATURE_BYTES
-    for _ in range(_MAX_PARTS):
-        if at >= len(data):
-            return
-        kind = data[at + 4 : at + 8]
-        stop = at + 12 + int.from_bytes(data[at : at + 4])
-        if len(kind) < 4 or stop > len(data):
-            raise UnreadableError("The PNG is damaged: a chunk is longer than what is left.")
-        if kind == b"caBX":
-            yield at, stop
-        if kind == b"IEND":
-            return  # whatever follows is no part of the picture
-        at = stop
-    raise UnreadableError(f"The PNG has more than {_MAX_PARTS} chunks.")
+    """Yield (start, stop) of each ``caBX`` chunk; what follows the end is no part of the file."""
+    for start, stop, kind in png_chunks(data):
+        if kind == CREDENTIAL_CHUNK:
+            yield start, stop
 
 
 def _jpeg_spans(data: bytes) -> Iterator[tuple[int, int]]:
@@ -137,9 +130,9 @@ def _jpeg_spans(data: bytes) -> Iterator[tuple[int, int]]:
     the box; the first tells what is inside, the others belong to it by that number.
     """
     stores: set[bytes] = set()
-    for start, stop, marker in _segments(data):
+    for start, stop, marker in jpeg_segments(data):
         content = data[start + 4 : stop]
-        if marker != _APP11 or not content.startswith(_COMMON_IDENTIFIER):
+        if marker != APP11 or not content.startswith(_COMMON_IDENTIFIER):
             continue
         instance, number = content[2:4], int.from_bytes(content[4:8])
         if number == 1 and _is_store(content[8:]):
@@ -148,28 +141,6 @@ def _jpeg_spans(data: bytes) -> Iterator[tuple[int, int]]:
             stores.discard(instance)  # another box under the same number
         if instance in stores:
             yield start, stop
-
-
-def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield (start, stop, marker) of the segments before the coded pixels."""
-    at = 2
-    for _ in range(_MAX_PARTS):
-        while data[at + 1 : at + 2] == b"\xff":  # fill bytes
-            at += 1
-        if at + 2 > len(data) or data[at] != 0xFF:
-            raise UnreadableError("The JPEG is damaged: a marker is missing.")
-        marker = data[at + 1]
-        if marker in (_START_OF_SCAN, _END_OF_IMAGE):
-            return
-        if marker in _ALONE:
-            at += 2
-            continue
-        stop = at + 2 + int.from_bytes(data[at + 2 : at + 4])
-        if stop < at + 4 or stop > len(data):
-            raise UnreadableError("The JPEG is damaged: a segment is longer than what is left.")
-        yield at, stop, marker
-        at = stop
-    raise UnreadableError(f"The JPEG has more than {_MAX_PARTS} segments.")
 
 
 def _is_store(box: bytes) -> bool:
