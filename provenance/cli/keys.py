@@ -220,12 +220,14 @@ def request(
     trusts it only where your root was added.
 
     The CA sends back your certificate and intermediates: keep them in one PEM file, yours first,
-    beside the key. Without a passphrase the key is as safe as the file.
+    and sign with both. Without a passphrase the key is as safe as the file.
 
     \b
     Example:
       provenance keys request --out key.pem --csr request.csr --country DE \\
           --organisation "Example News" --common-name "Example News Studio" --passphrase
+      provenance sign photo.jpg --out signed.jpg --signer pem \\
+          --signer-option key=key.pem --signer-option certificates=chain.pem
     """  # noqa: D301 - \b keeps lines apart in help
     from provenance.credentials.keys.requests import Subject, request_certificate
 

@@ -6,7 +6,6 @@ The key may lie in a file, a hardware module or a key service; plugins bring the
 """
 
 import contextlib
-import datetime
 import functools
 import logging
 import os
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives import serialization
 
 from provenance.contracts import SignerSpec, SigningKey
 from provenance.credentials.keys import authority, files
+from provenance.credentials.keys.listing import expiry_warning
 from provenance.credentials.signing.chains import Chain, read_chain
 from provenance.credentials.signing.pem_key import PemKey, read_pem_key
 from provenance.credentials.signing.signatures import Checker, check_algorithm
@@ -71,8 +71,7 @@ class Signer:
         """
         state = tuple(map(_file_state, self._paths()))
         native, chain = _opened(os.getpid(), self._for_now(), state)
-        if datetime.datetime.now(datetime.UTC) >= chain.ends:
-            chain.check()
+        chain.check_time()  # it may have been good when the key was built
         return native
 
     @contextlib.contextmanager
@@ -199,6 +198,8 @@ def _opened(process_id: int, signer: Signer, state: _State) -> tuple[c2pa.Signer
     where = f"The certificates of the signer {signer.name!r}"
     chain = read_chain(key.certificates_pem, where)
     chain.check()
+    if warning := expiry_warning(chain.pem):
+        _LOG.warning("%s", warning)
     url = None if signer.timestamp is None else signer.timestamp.url
     try:
         if signer.name == DEVELOPMENT and isinstance(key, PemKey) and url is None:

@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 
+from provenance.credentials import load_signer
 from provenance.credentials.engine import context
 from provenance.credentials.keys import algorithms, authority, certificates, listing
 from provenance.credentials.keys.requests import Subject, request_certificate
@@ -107,6 +108,17 @@ def test_an_end_is_warned_of_thirty_days_ahead(monkeypatch, days, left):
     else:
         assert f"ends in {left} days" in warning
         assert "Renew it" in warning
+
+
+def test_signing_warns_of_a_certificate_that_ends_soon(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(certificates, "LEAF_DAYS", 20)
+    root = certificates.make_root()
+    path = tmp_path / "key.pem"
+    path.write_bytes(certificates.make_leaf(root).to_pem(root.certificate))
+    path.chmod(0o600)
+    with caplog.at_level("WARNING"):
+        load_signer("pem", {"key": str(path)})
+    assert "ends in 19 days" in caplog.text
 
 
 def test_what_has_ended_is_said_to_have_ended(monkeypatch):
