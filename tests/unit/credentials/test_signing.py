@@ -7,7 +7,6 @@ import c2pa
 import pytest
 
 from provenance.credentials import (
-    SOURCE_TYPES,
     created_manifest,
     edited_manifest,
     generation_manifest,
@@ -16,10 +15,8 @@ from provenance.credentials import (
     read_credential,
     sign_bytes,
     sign_file,
-    source_type_uri,
 )
 from provenance.credentials.engine import settings
-from provenance.credentials.source_types import source_type_name
 from provenance.errors import CredentialError, UnreadableError, UserError
 
 
@@ -52,16 +49,6 @@ def test_a_source_type_is_checked_although_the_library_does_not(png, manifest, s
     assert sign_bytes(png, "image/png", manifest, signer)  # so somebody must check
     with pytest.raises(UserError, match="Did you mean 'trainedAlgorithmicMedia'"):
         created_manifest(title="a", source_type="trainedAlgoritmicMedia", generator="g")
-
-
-@pytest.mark.parametrize("name", SOURCE_TYPES)
-def test_source_types_go_both_ways(name):
-    uri = source_type_uri(name)
-    assert source_type_uri(uri) == uri
-    assert source_type_name(uri) == name
-    assert source_type_name(uri.replace("http://", "https://")) == name
-    assert source_type_name(uri + "x") is None
-    assert source_type_name("http://example.org/" + name) is None
 
 
 def test_only_models_are_disclosed():
