@@ -74,16 +74,8 @@ class Chain:
         """The certificates and nothing else, as one PEM text."""
         return certificates_pem(*self.certificates)
 
-    @property
-    def ends(self) -> datetime.datetime:
-        """When the first of the certificates expires."""
-        return min(one.not_valid_after_utc for one in self.certificates)
-
-    def check(self, now: datetime.datetime | None = None) -> None:
+    def check(self) -> None:
         """Check all that can be known before signing.
-
-        Args:
-            now: With a time zone; the clock's time when None.
 
         Raises:
             CredentialError: Verifiers would refuse what is signed with these certificates.
@@ -95,8 +87,17 @@ class Chain:
             self._check_leaf()
         except (ValueError, x509.UnsupportedGeneralNameType) as error:  # parsed only when looked at
             raise self._error(f"a certificate is damaged ({error})", _ANOTHER) from error
+        self.check_time()
+
+    def check_time(self) -> None:
+        """Check that all certificates are valid now; cheap enough for each signature.
+
+        Raises:
+            CredentialError: One has expired, or is not valid yet.
+        """
+        now = _now()
         for one in self.certificates:
-            self._check_time(one, now or datetime.datetime.now(datetime.UTC))
+            self._check_time(one, now)
 
     def _check_order(self) -> None:
         if _is_authority(self.leaf):
@@ -219,6 +220,10 @@ def read_file(path: Path) -> bytes:
     except OSError as error:
         reason = error.strerror or error
         raise CredentialError(f"Cannot read the certificates {path}: {reason}.") from error
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
 def _extension(one: x509.Certificate, kind: type[_Extension]) -> _Extension | None:

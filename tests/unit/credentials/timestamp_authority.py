@@ -112,9 +112,7 @@ def make_keys(folder: Path) -> None:
     (folder / "root.pem").write_bytes(root.public_bytes(encoding))
     (folder / "tsa.pem").write_bytes(leaf.public_bytes(encoding))
     (folder / "tsa.key").write_bytes(
-        key.private_bytes(
-            encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     (folder / "serial").write_text("01\n")
     (folder / "openssl.cnf").write_text(_CONFIGURATION.format(folder=folder))
