@@ -9,10 +9,10 @@ import random
 import time
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from made_roots import DAY, pem, root
 from timestamp_authority import timestamp_authority
 
 from provenance.credentials import (
@@ -24,36 +24,7 @@ from provenance.credentials import (
 )
 from provenance.credentials.keys import certificates, listing
 from provenance.credentials.trust import examining, lists, roots
-from provenance.errors import CredentialError, ProvenanceError, UserError
-
-DAY = datetime.timedelta(days=1)
-
-
-def root(key=None, *, begins=-1.0, ends=100.0, is_authority=True, usages=(), **options):
-    """Make a self-signed certificate, an authority unless told otherwise; times in days."""
-    key = key or ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, options.get("name", "Root"))])
-    now = datetime.datetime.now(datetime.UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now + begins * DAY)
-        .not_valid_after(now + ends * DAY)
-        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
-    )
-    if "signs_certificates" in options:
-        usage = certificates.key_usage(signs_certificates=options["signs_certificates"])
-        builder = builder.add_extension(usage, critical=True)
-    if usages:
-        builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-    return builder.sign(options.get("signer", key), hashes.SHA256())
-
-
-def pem(*found):
-    return certificates.certificates_pem(*found)
+from provenance.errors import CredentialError, UserError
 
 
 @pytest.fixture
@@ -323,68 +294,6 @@ def test_what_an_import_would_say_can_be_asked_first(tmp_path, c2pa_data):
     official = c2pa_data / "trust-list" / "C2PA-TSA-TRUST-LIST.json"
     assert examining.examine_file(official, None).errors == ()
     assert len(examining.examine_file(official, "manifest").errors) > 1
-
-
-def entity_list(*services, **scheme):
-    about = {"SchemeName": [{"lang": "en", "value": "Somebody's list"}]}
-    about |= {"ListIssueDateTime": "2026-01-02T03:04:05Z"} | scheme
-    entities = [{"TrustedEntityServices": [{"ServiceInformation": one} for one in services]}]
-    document = {"ListAndSchemeInformation": about, "TrustedEntitiesList": entities}
-    return json.dumps({"LoTE": document}).encode()
-
-
-def service(certificate, status="trusted", name="Somebody"):
-    der = certificate.public_bytes(serialization.Encoding.DER)
-    return {
-        "ServiceName": [{"lang": "en", "value": name}],
-        "ServiceDigitalIdentity": {"X509Certificates": [{"val": base64.b64encode(der).decode()}]},
-        "ServiceStatus": f"http://c2pa.org/conformance/trust-list/{status}",
-    }
-
-
-def test_a_list_of_entities_has_its_own_date_and_leaves_out_what_it_distrusts(tmp_path, add):
-    data = entity_list(
-        service(root()),
-        service(root(name="Bad"), "untrusted", "Withdrawn CA"),
-        NextUpdate="2026-02-03T04:05:06+01:00",
-    )
-    one = add(data)
-    assert one.subjects == ("CN=Root",)
-    assert one.date == "2026-01-02T03:04:05+00:00"
-    assert one.next_update == "2026-02-03T03:05:06+00:00"
-    then = datetime.datetime(2026, 2, 3, 4, tzinfo=datetime.UTC)
-    assert "a newer list was due on 2026-02-03" in examining.stale(one.next_update, then)[0]
-    assert examining.stale(one.next_update, then - DAY) == ()
-    assert "Withdrawn CA" in examining.examine_file(tmp_path / "given", None).warnings[0]
-
-
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        (b"{", "no list of trusted entities"),
-        (b'{"LoTE": []}', "no list of trusted entities: LoTE"),
-        (entity_list(), "trusts nobody"),
-        (entity_list(service(root(), "untrusted")), "trusts nobody"),
-        (entity_list(service(root(), "suspended")), "status .* is unknown"),
-        (entity_list(service(root()), ListIssueDateTime="today"), "ListIssueDateTime"),
-        (entity_list(service(root()), ListIssueDateTime="2026-01-02T03:04:05"), "timezone"),
-        (entity_list(service(root()) | {"ServiceStatus": 1}), "ServiceStatus"),
-        (
-            entity_list(
-                service(root()) | {"ServiceDigitalIdentity": {"X509Certificates": [{"val": "AA"}]}}
-            ),
-            "certificate of Somebody cannot be read",
-        ),
-        (entity_list(service(root(is_authority=False))), "is no authority"),
-        (
-            entity_list(service(root()), SchemeName=[{"value": "C2PA TSA Trust List"}]),
-            "Import it with --kind time",
-        ),
-    ],
-)
-def test_a_list_of_entities_that_is_not_understood_is_refused(add, data, words):
-    with pytest.raises(ProvenanceError, match=words):
-        add(data)
 
 
 def test_names_in_a_list_cannot_change_what_is_said(add, tmp_path):
