@@ -15,7 +15,7 @@ from provenance.credentials import (
     read_credential,
 )
 
-_ACTIONS_SHOWN = 20
+_MOST_SHOWN = 20
 _BY_ALGORITHM = "algorithmicMedia"
 
 
@@ -36,18 +36,20 @@ class CredentialReader:
     def read(self, path: Path, media_type: str) -> list[Evidence]:
         """Return one statement, or none where the file carries and names no credential.
 
+        A sidecar beside the file counts as its own credential; read by itself it is no medium, and
+        nothing is said of it.
+
         Args:
             path: The file.
             media_type: MIME type recognised from the content.
 
         Raises:
-            UnreadableError: The file could not be examined, so it may carry one or not. Not raised
-                for a file that is not there: nobody learns anything of that.
+            UnreadableError: The file could not be examined, so it may carry one or not.
         """
         credential = read_credential(path, media_type, self._trust)
-        if credential.error and path.exists():
+        if credential.error:
             raise UnreadableError(f"its credential could not be examined ({credential.error})")
-        if not credential.is_present:
+        if not credential.is_present or credential.is_sidecar:
             return []
         channel, says, reason = judge(credential)
         detail = {**_trimmed(credential), "trust_sha256": self._trust.sha256}
@@ -100,6 +102,7 @@ def _trimmed(credential: Credential) -> dict[str, Any]:
     detail = credential.to_json()
     library = detail["library"]
     failures = [code for code, _ in library.pop("active_failures")]
-    detail["actions"] = detail["actions"][:_ACTIONS_SHOWN]
-    detail["library"] = {**library, "active_failures": failures[:_ACTIONS_SHOWN]}
+    for key in ("actions", "edit_types", "claimed_identities"):
+        detail[key] = detail[key][:_MOST_SHOWN]
+    detail["library"] = {**library, "active_failures": failures[:_MOST_SHOWN]}
     return detail

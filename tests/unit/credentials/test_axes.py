@@ -3,7 +3,8 @@
 import pytest
 
 from provenance.credentials.reading import axes
-from provenance.credentials.reading.axes import Concern
+from provenance.credentials.reading import codes as places
+from provenance.credentials.reading.codes import Concern
 
 TRUSTED = {
     "code": "signingCredential.trusted",
@@ -60,6 +61,131 @@ def delta(*failures, success=()):
 )
 def test_concerns(code, expected):
     assert axes.concern(code) is expected
+
+
+# specification 2.4, 15.2.2: what is a success, an information, a failure
+SUCCESSES = """
+assertion.accessible assertion.alternativeContentRepresentation.match assertion.bmffHash.match
+assertion.boxesHash.match assertion.collectionHash.match assertion.dataHash.match
+assertion.hashedURI.match assertion.multiAssetHash.match claimSignature.insideValidity
+claimSignature.validated ingredient.claimSignature.validated ingredient.manifest.validated
+signingCredential.ocsp.notRevoked signingCredential.trusted timeStamp.trusted timeStamp.validated
+"""
+INFORMATION = """
+assertion.bmffHash.additionalExclusionsPresent assertion.boxesHash.additionalExclusionsPresent
+assertion.dataHash.additionalExclusionsPresent ingredient.unknownProvenance
+signingCredential.ocsp.inaccessible signingCredential.ocsp.skipped signingCredential.ocsp.unknown
+"""
+ON_TIME = """
+timeOfSigning.insideValidity timeOfSigning.outsideValidity timeStamp.credentialInvalid
+timeStamp.malformed timeStamp.mismatch timeStamp.outsideValidity timeStamp.untrusted
+"""
+FAILURES = """
+algorithm.unsupported assertion.action.ingredientMismatch assertion.action.malformed
+assertion.action.missing assertion.action.redacted assertion.action.redactionMismatch
+assertion.action.softBindingMissing assertion.alternativeContentRepresentation.hashMismatch
+assertion.alternativeContentRepresentation.malformed
+assertion.alternativeContentRepresentation.missing assertion.bmffHash.malformed
+assertion.bmffHash.mismatch assertion.boxesHash.malformed assertion.boxesHash.mismatch
+assertion.boxesHash.unknownBox assertion.cbor.invalid assertion.cloud-data.actions
+assertion.cloud-data.hardBinding assertion.cloud-data.labelMismatch assertion.cloud-data.malformed
+assertion.collectionHash.incorrectFileCount assertion.collectionHash.invalidURI
+assertion.collectionHash.malformed assertion.collectionHash.mismatch assertion.dataHash.malformed
+assertion.dataHash.mismatch assertion.external-reference.actions
+assertion.external-reference.created assertion.external-reference.hardBinding
+assertion.external-reference.malformed assertion.hardBinding.redacted assertion.hashedURI.mismatch
+assertion.inaccessible assertion.ingredient.malformed assertion.json.invalid
+assertion.metadata.disallowed assertion.missing assertion.multiAssetHash.malformed
+assertion.multiAssetHash.mismatch assertion.multiAssetHash.missingPart
+assertion.multipleHardBindings assertion.notRedacted assertion.outsideManifest
+assertion.selfRedacted assertion.timestamp.malformed assertion.undeclared claim.cbor.invalid
+claim.hardBindings.missing claim.malformed claim.missing claim.multiple claimSignature.mismatch
+claimSignature.missing claimSignature.outsideValidity general.error hashedURI.mismatch
+hashedURI.missing ingredient.claimSignature.mismatch ingredient.claimSignature.missing
+ingredient.hashedURI.mismatch ingredient.manifest.mismatch ingredient.manifest.missing
+manifest.compressed.invalid manifest.inaccessible manifest.missing manifest.multipleParents
+manifest.timestamp.invalid manifest.timestamp.wrongParents manifest.update.invalid
+manifest.update.wrongParents signingCredential.expired signingCredential.invalid
+signingCredential.ocsp.revoked signingCredential.revoked signingCredential.untrusted
+"""
+# and those that the library (c2pa-rs 0.91) has beside them
+OF_THE_LIBRARY = """
+algorithm.deprecated assertion.dataHash.redacted assertion.required.missing claim.required.missing
+manifest.unknownProvenance manifest.unreferenced
+"""
+
+
+@pytest.mark.parametrize("code", [*SUCCESSES.split(), *INFORMATION.split()])
+def test_what_is_no_failure_counts_nowhere(code):
+    assert places.CONCERNS[code] is Concern.NOTHING
+
+
+def test_failures_of_a_clock_count_on_time_only():
+    assert {places.CONCERNS[code] for code in ON_TIME.split()} == {Concern.TIME}
+
+
+def test_every_failure_has_a_deliberate_place():
+    failures = FAILURES.split()
+    assert len(failures) == len(set(failures))
+    assert {places.CONCERNS[code] for code in failures} == {
+        Concern.INTEGRITY,
+        Concern.UNTRUSTED,
+        Concern.EXPIRED,
+        Concern.REVOKED,
+        Concern.FORM,
+    }
+    listed = (SUCCESSES, INFORMATION, ON_TIME, FAILURES, OF_THE_LIBRARY)
+    assert set(places.CONCERNS) == {code for group in listed for code in group.split()}
+
+
+def test_whatever_says_mismatch_or_missing_is_a_change():
+    for code in FAILURES.split():
+        if code.endswith((".mismatch", "Mismatch", ".missing")) and "action." not in code:
+            assert places.concern(code) is Concern.INTEGRITY, code
+
+
+def test_codes_of_tomorrow():
+    assert places.concern("timeStamp.of.tomorrow") is Concern.TIME
+    assert places.concern("cawg.identity.of.tomorrow") is Concern.IDENTITY
+    assert places.concern("signingCredential.of.tomorrow") is Concern.INTEGRITY
+    assert places.concern("") is Concern.INTEGRITY
+
+
+@pytest.mark.parametrize(
+    ("code", "holds"),
+    [
+        ("cawg.x509.credential.untrusted", True),
+        ("cawg.ica.untrusted_issuer", True),
+        ("cawg.ica.did_unavailable", True),
+        ("cawg.x509.signature.mismatch", False),
+        ("cawg.identity.assertion.mismatch", False),
+        ("assertion.dataHash.mismatch", True),
+    ],
+)
+def test_identities_are_false_or_merely_unvouched(code, holds):
+    assert axes.does_identity_hold(results(code)) == holds
+
+
+def test_a_signature_that_does_not_hold_is_nobodys():
+    unsigned = results("claimSignature.mismatch", success=[TRUSTED])
+    assert axes.signer_axis(unsigned) == "untrusted"
+    assert axes.integrity_axis(unsigned) == "failed"
+    revoked = results("signingCredential.ocsp.revoked", success=[TRUSTED])
+    assert axes.signer_axis(revoked) == "untrusted"
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("signingCredential.ocsp.revoked", "revoked"),
+        ("signingCredential.ocsp.notRevoked", "not revoked"),
+        ("signingCredential.ocsp.unknown", "unknown"),
+        ("signingCredential.ocsp.skipped", None),
+    ],
+)
+def test_what_a_stapled_answer_says(code, says):
+    assert axes.revocation(results(code)) == says
+    assert axes.revocation(results(informational=[code])) == says
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,20 @@
 """The evidence reader: as strong as what stands behind a credential, and no stronger."""
 
+import io
+import json
 import pickle
 
+import c2pa
 import pytest
 
-from provenance import Channel, Verdict
+from provenance import Channel, UnreadableError, Verdict
 from provenance.credentials import (
     created_manifest,
     edited_manifest,
     parent_ingredient,
     sign_bytes,
 )
+from provenance.credentials.engine import context
 from provenance.credentials.reading.credential import Credential, Statements
 from provenance.plugins import registry
 from provenance_plugins.c2pa import reader as plugin
@@ -65,8 +69,37 @@ def test_no_manifest_is_no_evidence(tmp_path, png):
     assert build().read(path, "image/png") == []
     path.write_text("words")
     assert build().read(path, "text/plain") == []
-    path.unlink()
-    assert build().read(path, "image/png") == []
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "empty"])
+def test_what_cannot_be_examined_is_an_error(tmp_path, kind):
+    path = tmp_path / "a.png"
+    {"folder": path.mkdir, "empty": path.touch}.get(kind, lambda: None)()
+    with pytest.raises(UnreadableError, match="could not be examined"):
+        build().read(path, "image/png")
+
+
+def test_a_sidecar_speaks_for_its_file_and_not_for_itself(tmp_path, png, manifest, signer):
+    path = tmp_path / "a.png"
+    path.write_bytes(png)
+    with c2pa.Builder(manifest, context()) as builder:
+        builder.set_no_embed()
+        store = builder.sign(signer.native(), "image/png", io.BytesIO(png), io.BytesIO())
+    path.with_suffix(".c2pa").write_bytes(bytes(store))
+    evidence = one(path)
+    assert (evidence.channel, evidence.says) == (Channel.CREDENTIAL, Verdict.SYNTHETIC)
+    assert evidence.detail["place"] == "sidecar"
+    assert build().read(path.with_suffix(".c2pa"), "application/octet-stream") == []
+    path.write_bytes(png + b"x")
+    assert one(path).says is Verdict.TAMPERED
+
+
+def test_the_detail_says_where_the_credential_was_and_stays_small(signed):
+    evidence = one(signed)
+    assert evidence.detail["place"] == "embedded"
+    assert evidence.detail["trusted_by"] == "development-ca"
+    assert evidence.detail["signals"] == ["fullyGenAIMedia"]
+    assert len(json.dumps(evidence.to_json())) < 2500
 
 
 def test_a_capture_counts_only_with_a_trusted_signer(write):
