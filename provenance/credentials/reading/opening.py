@@ -20,6 +20,7 @@ _DOCUMENTS = (
     *("docm", "docx", "pptm", "pptx", "xlsm", "xlsx", "epub", "oxps", "zip"),
     *("odg", "odp", "ods", "odt", "otg", "otp", "ots", "ott"),
 )
+_BEFORE_TEXT = b"\xef\xbb\xbf \t\r\n"  # byte order mark, white space
 _OLD_QUICKTIME = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 
 
@@ -83,7 +84,8 @@ def media_hint(head: bytes, media_type: str | None, name: str = "") -> str:
         name: Of the file; believed only where several types look alike from outside: documents
             are zip archives, an SVG may begin with pages of comments, old QuickTime has no brand.
     """
-    if media_type is None:
+    # the library finds a mark in the content of everything but text: there the caller may err
+    if media_type is None or head.lstrip(_BEFORE_TEXT)[:1] == b"<":
         found = recognise(head)
         media_type = _UNKNOWN_TYPE if found is None else found.media_type
     suffix = PurePath(name).suffix[1:].lower()

@@ -19,6 +19,7 @@ from provenance.credentials import (
     load_trust_anchors,
     parent_ingredient,
     read_credential,
+    read_credential_bytes,
     sign_bytes,
     sign_file,
 )
@@ -179,6 +180,49 @@ def test_what_a_hostile_file_says_is_kept_as_text(tmp_path, png, manifest, signe
     credential = read_credential(path, None, anchors)
     assert credential.statements.title == title
     assert title not in credential.conclusion
+
+
+# --- formats -------------------------------------------------------------------------------------
+
+CARRIERS = [
+    *("sample1.png", "no_manifest.jpg", "sample1.webp", "sample1.gif", "test.tiff", "TUSCANY.TIF"),
+    *("sample1.avif", "sample1.heic", "sample1.heif", "sample1.jxl", "sample1.svg", "sample1.wav"),
+    *("sample1.mp3", "sample1.flac", "video1_no_manifest.mp4", "c.mov", "test.avi", "basic.pdf"),
+]
+
+
+@pytest.mark.parametrize("name", CARRIERS)
+def test_a_format_is_told_by_its_content(c2pa_data, tmp_path, manifest, signer, anchors, name):
+    """Neither a misleading name nor a wrong type from the caller hides a credential."""
+    path = tmp_path / name
+    sign_file(c2pa_data / "fixtures" / name, path, manifest, signer)
+    expected = ("ok", "trusted", "none", "none")
+    assert axes(read_credential(path, None, anchors)) == expected
+    data = path.read_bytes()
+    assert axes(read_credential_bytes(data, None, anchors)) == expected
+    for misleading in ("x", "x.txt", "x.png", "x.jpg", "x.mp4", "x.c2pa"):
+        path = path.rename(tmp_path / misleading)
+        assert axes(read_credential(path, None, anchors)) == expected, misleading
+    for wrong in ("image/png", "text/plain", "application/octet-stream", "nonsense"):
+        assert axes(read_credential_bytes(data, wrong, anchors)) == expected, wrong
+
+
+@pytest.mark.parametrize(
+    ("head", "media_type", "name", "hint"),
+    [
+        (b"PK\x03\x04", None, "a.docx", "docx"),
+        (b"PK\x03\x04", None, "a.EPUB", "epub"),
+        (b"PK\x03\x04", None, "a.exe", "application/zip"),
+        (b"PK\x03\x04", "application/zip", "a.odt", "odt"),
+        (b"<!-- " + b"x" * 4091, None, "a.svg", "image/svg+xml"),
+        (b"<!-- " + b"x" * 4091, None, "a.txt", "text/plain"),
+        (b"\x00\x00\x00\x08wide\x00", None, "a.mov", "video/quicktime"),
+        (b"\x00\x01\x02\x03", None, "a.png", "application/octet-stream"),
+        (b"", "image/png", "a.jpg", "image/png"),
+    ],
+)
+def test_names_are_believed_only_where_content_says_too_little(head, media_type, name, hint):
+    assert opening.media_hint(head, media_type, name) == hint
 
 
 # --- hostile files and odd paths -----------------------------------------------------------------
