@@ -23,7 +23,7 @@ _BOOTSTRAP = (
 )
 _FEWEST = 2  # one item being worked on, one waiting in the pipe, so that no worker is idle
 _HELD_S = 0.05  # of work, where items are quick: enough to hide the way there and back
-_WEIGHT = 0.2  # of the newest item in the running mean
+_WEIGHT = 0.2  # of an item that took longer than the mean of those before it
 
 
 class Numbered(NamedTuple):
@@ -43,7 +43,8 @@ class Worker:
         items: What it holds, in order.
         is_ready: Its function is made.
         since: When it began with the first of its items, or was last heard of.
-        mean_s: Running mean of what an item takes; None before the first.
+        mean_s: What an item takes, as recent ones tell, rather too little than too much; None
+            before the first.
     """
 
     def __init__(self, pickled_work: bytes, most_held: int) -> None:
@@ -90,8 +91,10 @@ class Worker:
 
     def note(self, done: Done) -> Numbered:
         """Return the item that is done, and learn how long items take."""
-        mean = done.took_s if self.mean_s is None else self.mean_s
-        self.mean_s = mean + _WEIGHT * (done.took_s - mean)
+        known_s = done.took_s if self.mean_s is None else self.mean_s
+        # down at once, for the first item pays for what is imported late; up by and by
+        weight = 1.0 if done.took_s < known_s else _WEIGHT
+        self.mean_s = known_s + weight * (done.took_s - known_s)
         return self.items.popleft()
 
     def end(self) -> int:
