@@ -64,7 +64,7 @@ def _read(
 
     path = Path(item.path)
     if init is not None:
-        return CredentialItem(item.shown, read_fragments(init, [path], trust)[0])
+        return CredentialItem(item.shown, read_fragments(init, [path], trust, options=options)[0])
     if item.shown == STDIN:
         options = replace(options, sidecars=False)
     credential = read_credential(path, None, trust, options=options)

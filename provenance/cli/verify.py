@@ -190,14 +190,14 @@ def _outputs(
     from provenance import __version__
     from provenance.credentials import library_versions
 
-    said, versions = trust.to_json(), dict(library_versions())
+    said = trust.to_json()
+    versions = {"provenance": __version__, **library_versions()}
     form = JsonOutput if as_json else TableOutput
     outputs: list[Output] = [form(said, versions, tree=tree, detailed=detailed)]
     if report is not None:
         from provenance.reports import CredentialReport
 
-        about = {"provenance": __version__, **versions}
-        outputs.insert(0, CredentialReport(Path(report), said, about))
+        outputs.insert(0, CredentialReport(Path(report), said, versions))
     return outputs
 
 

@@ -15,6 +15,7 @@ from provenance.reports.credential_words import (
     manifest_facts,
     node_words,
     origin,
+    quoted,
     summary,
     trust_lines,
     validation_entries,
@@ -42,8 +43,16 @@ _TONES = {
     "failed": "bad",
     "revoked": "bad",
 }
+_WORDS = {
+    "good": "trusted",
+    "doubt": "in doubt",
+    "bad": "broken",
+    "none": "with nothing to check",
+    "error": "not examined",
+}
 _MOST_ENTRIES = 500
 _MOST_CODES = 20
+_MOST_TITLE = 200
 
 
 def render_credential_page(
@@ -88,7 +97,7 @@ def index_row(item: CredentialItem, page: str) -> dict[str, Any]:
         "name": item.shown,
         "page": page,
         "axes": [(axis, getattr(credential, axis)) for axis in AXES],
-        "tone": _worst(credential.integrity, credential.signer, credential.ancestors),
+        "tone": _overall(item),
         "conclusion": credential.conclusion,
         "origin": origin(credential),
     }
@@ -104,12 +113,11 @@ def render_credential_index(
         trust: As for :func:`render_credential_page`.
         versions: Likewise.
     """
-    counts = {name: sum(row["tone"] == name for row in rows) for name in ("good", "doubt", "bad")}
+    counts = {name: sum(row["tone"] == name for row in rows) for name in _WORDS}
     page = environment().get_template("credential_index.html.j2")
     return page.render(
         rows=rows,
-        counts=counts,
-        nothing=len(rows) - sum(counts.values()),
+        counts=[(name, word, counts[name]) for name, word in _WORDS.items() if counts[name]],
         tone=tone,
         footer=[*trust_lines(trust), version_line(versions)],
         **style_of("credential.css"),
@@ -121,9 +129,16 @@ def tone(value: str) -> str:
     return _TONES.get(value, "none")
 
 
-def _worst(*values: str) -> str:
-    tones = set(map(tone, values))
-    return next((name for name in ("bad", "doubt", "good") if name in tones), "none")
+def _overall(item: CredentialItem) -> str:
+    credential = item.credential
+    if credential.error is not None:
+        return "error"
+    if credential.is_broken:
+        return "bad"
+    if credential.integrity == "none":
+        return "none"
+    doubts = {credential.signer, credential.ancestors} & {"untrusted", "expired"}
+    return "doubt" if doubts else "good"
 
 
 def _node(
@@ -133,7 +148,7 @@ def _node(
     codes = ", ".join(node.codes[:_MOST_CODES])
     more = len(node.codes) - _MOST_CODES
     return {
-        "title": visible(node.title or "untitled"),
+        "title": quoted(node.title, most=_MOST_TITLE) if node.title else "untitled",
         "relationship": "this file" if is_root else RELATIONSHIPS[node.relationship],
         "condition": node.condition,
         "words": visible(node_words(node)),

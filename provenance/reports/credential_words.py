@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from provenance.credentials.reading.tree import TreeNode
 
 _MOST_NAME = 60
+_MOST_SUBJECT = 240
 _MOST_EDITS = 3
 _MOST_LISTED = 40
 _MOST_MANIFESTS = 100
@@ -25,10 +26,10 @@ RELATIONSHIPS: Mapping[str | None, str] = {
 }
 
 
-def quoted(name: str) -> str:
-    """Return a name of a file in quotation marks that it cannot close, at most 60 characters."""
-    shown = visible(name).replace('"', "'")
-    return f'"{shown[:_MOST_NAME]}..."' if len(shown) > _MOST_NAME else f'"{shown}"'
+def quoted(name: str, *, most: int = _MOST_NAME) -> str:
+    """Return a name of a file in quotation marks that it cannot close, and cut to a length."""
+    shown = visible(name[: most + 1]).replace('"', "'")
+    return f'"{shown[:most]}..."' if len(name) > most else f'"{shown}"'
 
 
 def origin(credential: "Credential") -> str:
@@ -117,8 +118,8 @@ def manifest_facts(details: "CredentialDetails") -> Iterator[tuple[str, Facts]]:
         if certificate is not None:
             period = f"{certificate.not_before or '?'} to {certificate.not_after or '?'}"
             facts += [
-                ("certificate", f"{quoted(certificate.subject)}, a claim unless trusted"),
-                ("issued by", f"{quoted(certificate.issuer)}, a claim unless trusted"),
+                ("certificate", _subject(certificate.subject)),
+                ("issued by", _subject(certificate.issuer)),
                 ("valid", visible(period)),
                 ("algorithm", visible(certificate.algorithm or "")),
             ]
@@ -157,6 +158,7 @@ def trust_lines(trust: Mapping[str, Any]) -> Iterator[str]:
         vouches = "signers" if one["purpose"] == "manifest" else "time-stamps"
         roots = f"{one['anchors']} root{'' if one['anchors'] == 1 else 's'}"
         yield f"Trust list {one['name']} ({vouches}): {roots}, dated {one['date']}"
+        yield f"  from {one['source']}"
         yield f"  sha256 {one['sha256']}"
 
 
@@ -195,6 +197,10 @@ def _titles(manifest: Mapping[str, Any]) -> Iterator[str]:
     for one in manifest.get("ingredients") or ():
         relation = RELATIONSHIPS.get(str(one.get("relationship")), "?")
         yield f"{relation} {_maybe(one.get('title')) or 'untitled'}"
+
+
+def _subject(name: str) -> str:
+    return quoted(name, most=_MOST_SUBJECT) if name else ""
 
 
 def _place(credential: "Credential") -> str:

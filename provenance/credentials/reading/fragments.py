@@ -36,13 +36,23 @@ _INIT_SEGMENT = (
 )
 
 
-def read_fragments(init: Path, segments: Sequence[Path], trust: TrustAnchors) -> list[Credential]:
+_DEFAULTS = ReadingOptions()
+
+
+def read_fragments(
+    init: Path,
+    segments: Sequence[Path],
+    trust: TrustAnchors,
+    *,
+    options: ReadingOptions = _DEFAULTS,
+) -> list[Credential]:
     """Return what is known of each segment of a fragmented MP4. Never raises for what files hold.
 
     Args:
         init: The init segment, with the credential. Hostile.
         segments: The segments, in any order. Hostile.
         trust: Whom to trust.
+        options: How much to keep; nothing is looked for elsewhere.
 
     Returns:
         One credential per segment, in the order given. ``integrity`` is ``ok`` where both the init
@@ -52,20 +62,24 @@ def read_fragments(init: Path, segments: Sequence[Path], trust: TrustAnchors) ->
         with open_regular(init, MAX_FILE_BYTES) as stream:
             if head_of(stream)[4:8] != b"ftyp":
                 raise UnreadableError("is no MP4")
-            return [_read(stream, segment, trust) for segment in segments]
+            return [_read(stream, segment, trust, options) for segment in segments]
     except (UnreadableError, OSError) as error:
         return [not_examined(f"the init segment {init.name!a}: {_reason(error)}")] * len(segments)
 
 
-def _read(init: IO[bytes], segment: Path, trust: TrustAnchors) -> Credential:
+def _read(
+    init: IO[bytes], segment: Path, trust: TrustAnchors, options: ReadingOptions
+) -> Credential:
     try:
         with open_regular(segment, MAX_FILE_BYTES) as stream:
-            return _pair(init, stream, trust)
+            return _pair(init, stream, trust, options)
     except (UnreadableError, OSError) as error:
         return not_examined(_reason(error))
 
 
-def _pair(init: IO[bytes], segment: IO[bytes], trust: TrustAnchors) -> Credential:
+def _pair(
+    init: IO[bytes], segment: IO[bytes], trust: TrustAnchors, options: ReadingOptions
+) -> Credential:
     def look(trusted: c2pa.Context) -> c2pa.Reader | None:
         init.seek(0)
         reader = c2pa.Reader.try_create(_VIDEO, init, None, trusted)
@@ -76,7 +90,7 @@ def _pair(init: IO[bytes], segment: IO[bytes], trust: TrustAnchors) -> Credentia
         # a reader of its own for each segment: a failure uses the reader up
         return reader.with_fragment(_VIDEO, init, segment)
 
-    return examine_by(look, init, trust, ReadingOptions())
+    return examine_by(look, init, trust, options)
 
 
 def _reason(error: Exception) -> str:
