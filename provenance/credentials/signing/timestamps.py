@@ -19,6 +19,7 @@ PAUSE_S = 60.0
 _LONG_S = 5.0  # what counts as waiting; a refusal comes at once, and the next file may do better
 _MOST_CHARACTERS = 80
 _WRAPPED = re.compile(r"^Signature: internal error \((.*)\)$", re.DOTALL)  # the library's wording
+_NO_TOKEN = "unable to find signed data"  # of an answer that is well-formed
 
 
 class TimestampError(CredentialError):
@@ -43,8 +44,9 @@ class TimestampPolicy:
 
     def __post_init__(self) -> None:
         if not _is_address(self.url):
+            shown = self.url.rpartition("@")[2][:_MOST_CHARACTERS]  # a password may stand before
             raise UserError(
-                f"{self.url[:_MOST_CHARACTERS]!a} is no address of a time-stamping authority. Give"
+                f"{shown!a} is no address of a time-stamping authority. Give"
                 " one such as http://timestamp.example.org/"
             )
 
@@ -61,6 +63,8 @@ class TimestampPolicy:
             waited_s: For how long the library waited.
         """
         reason = _WRAPPED.sub(r"\1", said)
+        if _NO_TOKEN in reason:
+            reason = f"it refuses ({reason})"
         if waited_s >= LIBRARY_TIMEOUT_S - 1:
             reason = f"it did not answer within {waited_s:.0f} s"
         remedy = (
