@@ -82,6 +82,13 @@ def test_an_end_within_thirty_days_is_warned_of(monkeypatch):
     assert "ends in 19 days" in result.stderr
 
 
+def test_a_key_that_others_can_read_is_warned_of(config):
+    invoke("init")
+    (config / "development-ca" / "leaf.pem").chmod(0o644)
+    assert "Others may read the key" in invoke("list").stderr
+    assert "Others may read" not in invoke("rotate").stderr
+
+
 def test_a_second_authority_is_refused(capsys):
     assert invoke("init").exit_code == 0
     assert run(["keys", "init"]) == ExitCode.USER_ERROR

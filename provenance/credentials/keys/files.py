@@ -11,7 +11,7 @@ from provenance.errors import CredentialError, UserError
 from provenance.files import TEMPORARY_PREFIX
 
 CONFIG_VARIABLE = "PROVENANCE_CONFIG_DIR"
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+OTHERS = stat.S_IRWXG | stat.S_IRWXO  # any right of group or others
 
 
 def config_folder() -> Path:
@@ -37,7 +37,7 @@ def make_private_folder(folder: Path) -> None:
             f"Cannot make the key folder {folder}: {error.strerror or error}."
             f" Name a writable one with {CONFIG_VARIABLE}."
         ) from error
-    if mode & _OTHERS:
+    if mode & OTHERS:
         raise CredentialError(
             f"Others may look into the key folder {folder} (mode {stat.S_IMODE(mode):04o})."
             f" Run: chmod 700 {folder}"
@@ -55,7 +55,7 @@ def read_private(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
             mode = os.fstat(stream.fileno()).st_mode
-            if mode & _OTHERS:
+            if mode & OTHERS:
                 raise CredentialError(
                     f"Others may read the key {path} (mode {stat.S_IMODE(mode):04o})."
                     f" Treat it as known to them and delete it, or, where you are sure that"

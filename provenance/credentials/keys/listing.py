@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
 from provenance.credentials.keys import algorithms, authority
+from provenance.credentials.keys.files import OTHERS
 from provenance.credentials.keys.parsing import parse_all
 from provenance.errors import CredentialError, UserError
 
@@ -33,6 +34,7 @@ class CertificateEntry:
         role: ``leaf``, ``intermediate``, ``root``, ``former root``; ``certificate`` elsewhere.
         path: File that holds it.
         has_key: Whether its private key lies in the same file.
+        is_exposed: Whether it does, and others may read the file; signing refuses such a key.
         name: The common name, where there is one, else the subject.
         subject: RFC 4514.
         issuer: RFC 4514.
@@ -49,6 +51,7 @@ class CertificateEntry:
     role: str
     path: str
     has_key: bool
+    is_exposed: bool
     name: str
     subject: str
     issuer: str
@@ -67,7 +70,9 @@ class CertificateEntry:
 
     @property
     def warning(self) -> str | None:
-        """What to say of its end: None while more than 30 days are left."""
+        """What to say of an exposed key or a near end; None while more than 30 days are left."""
+        if self.is_exposed:
+            return f"Others may read the key in {self.path}. Replace it: provenance keys rotate"
         if self.days_left < 0:
             return f"{self.name} ended on {self.not_after[:10]}."
         if self.days_left < WARN_DAYS:
@@ -125,10 +130,12 @@ def describe(certificate: x509.Certificate, role: str, path: Path) -> Certificat
         path: Where it lies.
     """
     ends = certificate.not_valid_after_utc
+    has_key = _has_key(path) and role != "former root"
     return CertificateEntry(
         role=role,
         path=str(path),
-        has_key=_has_key(path) and role != "former root",
+        has_key=has_key,
+        is_exposed=has_key and bool(path.stat().st_mode & OTHERS),
         name=common_name(certificate),
         subject=certificate.subject.rfc4514_string(),
         issuer=certificate.issuer.rfc4514_string(),
