@@ -92,7 +92,7 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> int:
-    r"""Write a copy of SOURCE that says how it was made, signed.
+    """Write a copy of SOURCE that says how it was made, signed.
 
     SOURCE is a file, a folder (signed in parallel, a row per file), or - for stdin. All that is to
     be said is checked before anything is signed.

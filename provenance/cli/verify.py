@@ -101,7 +101,7 @@ def command(
     detailed: bool,
     as_json: bool,
 ) -> int:
-    r"""Check the C2PA credentials of files, and of all files below folders; - is stdin.
+    """Check the C2PA credentials of files, and of all files below folders; - is stdin.
 
     Four questions are answered one by one, because the answers are independent: a file that
     nobody touched may be signed by nobody you know, and a trusted signer may have signed over
