@@ -72,7 +72,8 @@ class CertificateEntry:
     def warning(self) -> str | None:
         """What to say of an exposed key or a near end; None while more than 30 days are left."""
         if self.is_exposed:
-            return f"Others may read the key in {self.path}. Replace it: provenance keys rotate"
+            command = "keys rotate" if self.role == "leaf" else "keys rotate --root"
+            return f"Others may read the key in {self.path}. Replace it: provenance {command}"
         if self.days_left < 0:
             return f"{self.name} ended on {self.not_after[:10]}."
         if self.days_left < WARN_DAYS:

@@ -193,7 +193,7 @@ def load_list(config: Path, name: str) -> TrustList:
     has_ended = len(problems) == len(found.certificates) and all(p.is_expiry for p in problems)
     if has_ended and not record.allow_expired:
         raise UserError(
-            f"All roots of the trust list {name} have expired, the last one as {problems[-1]}."
+            f"All roots of the trust list {name} have expired ({problems[-1]})."
             f" Replace it, or run: provenance trust remove {name}"
         )
     return one
