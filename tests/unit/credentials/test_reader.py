@@ -4,9 +4,10 @@ import http.server
 import io
 import json
 import os
+import pickle
 import random
 import threading
-import time
+from dataclasses import replace
 from pathlib import Path
 
 import c2pa
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 
 from provenance.credentials import (
+    ReadingOptions,
     edited_manifest,
     load_signer,
     load_trust_anchors,
@@ -138,27 +140,20 @@ def test_an_issuer_is_named_only_where_trusted(tmp_path, png, manifest, monkeypa
     assert "Adobe" not in credential.conclusion
 
 
-def test_an_expired_certificate_is_neither_changed_nor_trusted(
-    tmp_path, png, manifest, monkeypatch
-):
-    lifetime_s = 2.0
-    root = certificates.make_root()
-    monkeypatch.setattr(certificates, "LEAF_DAYS", lifetime_s / 86400)
-    leaf = certificates.make_leaf(root)
-    made = time.monotonic()
-    write_atomic(tmp_path / "leaf.pem", leaf.to_pem(root.certificate), mode=0o600)
-    path = tmp_path / "a.png"
-    path.write_bytes(
-        sign_bytes(
-            png, "image/png", manifest, load_signer("pem", {"key": str(tmp_path / "leaf.pem")})
-        )
-    )
-    (tmp_path / "root.pem").write_bytes(certificates.certificates_pem(root.certificate))
-    time.sleep(max(0.0, made + lifetime_s + 1 - time.monotonic()))
-    credential = read_credential(path, None, load_trust_anchors([tmp_path / "root.pem"]))
-    assert axes(credential) == ("ok", "expired", "none", "none")
-    assert credential.library.state == "Invalid"
-    assert not credential.is_broken
+def test_details_are_kept_only_where_asked_for(signed, anchors):
+    assert read_credential(signed, None, anchors).details is None
+    detailed = read_credential(signed, None, anchors, options=ReadingOptions(detailed=True))
+    assert detailed.details.store["validation_state"] == "Trusted"
+    assert detailed.details.tree.condition == "ok"
+    assert len(detailed.details.certificates) == 1
+    assert pickle.loads(pickle.dumps(detailed)) == detailed  # crosses processes
+    assert replace(detailed, details=None) == read_credential(signed, None, anchors)
+
+
+def test_bytes_are_read_as_the_file_is(signed, anchors):
+    data = signed.read_bytes()
+    assert read_credential_bytes(data, None, anchors) == read_credential(signed, None, anchors)
+    assert read_credential_bytes(data[:-1], None, anchors).integrity == "failed"
 
 
 def test_a_root_of_time_stamps_does_not_vouch_for_signers(signed, anchors):
