@@ -107,7 +107,7 @@ def command(
     \b
     Exit codes: 0; 1 when something is wrong with what was asked for;
     5 when the file cannot be read; 6 when files of a folder were not signed.
-    """
+    """  # noqa: D301 - click wants the character itself
     from provenance.cli.sign_words import recipe_of
 
     _check(source, out, in_place=in_place, as_json=as_json, resume=resume)

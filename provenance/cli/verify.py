@@ -138,7 +138,7 @@ def command(
     12  a file carries no credential that can be checked
     5   a file could not be examined
     0   otherwise: an untrusted or expired signer alone is no failure
-    """
+    """  # noqa: D301 - click wants the character itself
     from provenance.credentials import ReadingOptions, load_trust_anchors
 
     if no_trust_anchors and (trust_anchors or trust_lists):
