@@ -47,9 +47,10 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """
     at = 2
     for _ in range(_MAX_PARTS):
+        at = data.find(b"\xff", at)  # cameras leave stray bytes here, which decoders skip
         while data[at + 1 : at + 2] == b"\xff":  # fill bytes
             at += 1
-        if at + 2 > len(data) or data[at] != 0xFF:
+        if at < 0 or at + 2 > len(data):
             raise UnreadableError("The JPEG is damaged: a marker is missing.")
         marker = data[at + 1]
         if marker in (_START_OF_SCAN, _END_OF_IMAGE):

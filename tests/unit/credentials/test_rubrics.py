@@ -8,6 +8,7 @@ import json_formula
 import pytest
 import yaml
 
+import provenance
 from provenance.credentials import (
     edited_manifest,
     parent_ingredient,
@@ -34,10 +35,12 @@ def rubric(c2pa_data):
     return head, statements
 
 
-def failures(data, media_type, rubric, anchors):
+def failures(data, media_type, rubric, anchors, store=None):
     """Return the ids of the statements that do not hold, and how many were evaluated."""
     head, statements = rubric
-    reader = c2pa.Reader(media_type, io.BytesIO(data), context=context(anchors.manifest))
+    stream = io.BytesIO(data)
+    trusting = context(anchors.manifest)
+    reader = c2pa.Reader(media_type, stream, manifest_data=store, context=trusting)
     variables = {**head["variables"], "$expected_spec_version": "2.4"}
     evaluate = json_formula.Evaluator(json.loads(reader.crjson()), variables, head["expressions"])
     failed = set()
@@ -62,6 +65,69 @@ def test_an_edit_passes_every_statement(rubric, png, manifest, signer, anchors):
     edit = edited_manifest(title="e", source_type="trainedAlgorithmicMedia", generator="g")
     data = sign_bytes(first, "image/png", edit, signer, parent=parent_ingredient("a.png"))
     assert failures(data, "image/png", rubric, anchors) == (set(), N_STATEMENTS)
+
+
+LOGO = {"path": "logo.png", "relationship": "component"}
+CROPPED = {"name": "cropped", "source_type": "humanEdits", "software": "editor"}
+MARKED = {"label": "com.example.facts", "data": {"seed": 7}}
+FIRST = {
+    "nothing said": {},
+    "all said": {
+        "title": "A picture",
+        "source_type": "digitalCreation",
+        "generator": {"name": "server", "version": "3"},
+        "model": "gan-32",
+        "claims": {"desk": "north"},
+        "training_mining": "constrained",
+        "assertions": [MARKED],
+        "actions": [CROPPED, {"name": "com.example.stylised", "parameters": {"com.x": 1}}],
+        "ingredients": [LOGO, {"path": "logo.png", "relationship": "input"}],
+    },
+}
+LATER = {
+    "an edit": {},
+    "an edit with actions": {"actions": [CROPPED, {"name": "published"}], "ingredients": [LOGO]},
+    "an update": {"update": True, "claims": {"desk": "south"}},
+    "a redaction": {"redact": ["com.provenance.claims"]},
+}
+
+
+@pytest.fixture
+def beside_logo(tmp_path, monkeypatch, png):
+    (tmp_path / "logo.png").write_bytes(png)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("recipe", FIRST.values(), ids=FIRST)
+def test_what_a_recipe_makes_passes_every_statement(
+    c2pa_data, rubric, anchors, beside_logo, recipe, name
+):
+    path = c2pa_data / "fixtures" / name
+    data = provenance.sign(path.read_bytes(), **recipe)
+    kind = recognise_file(path).media_type
+    assert failures(data, kind, rubric, anchors) == (set(), N_STATEMENTS)
+
+
+@pytest.mark.parametrize("name", ["sample1.png", "no_manifest.jpg", "video1_no_manifest.mp4"])
+@pytest.mark.parametrize("recipe", LATER.values(), ids=LATER)
+def test_what_comes_later_passes_every_statement(
+    c2pa_data, rubric, anchors, beside_logo, recipe, name
+):
+    path = c2pa_data / "fixtures" / name
+    first = provenance.sign(path.read_bytes(), claims={"desk": "north"})
+    kind = recognise_file(path).media_type
+    data = provenance.sign(first, **recipe)
+    assert failures(data, kind, rubric, anchors) == (set(), N_STATEMENTS)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_sidecar_passes_every_statement(c2pa_data, rubric, anchors, name):
+    path = c2pa_data / "fixtures" / name
+    data = path.read_bytes()
+    store = provenance.sign(data, sidecar=True)
+    kind = recognise_file(path).media_type
+    assert failures(data, kind, rubric, anchors, store) == (set(), N_STATEMENTS)
 
 
 def test_a_naive_manifest_fails_three(rubric, png, signer, anchors):
