@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 State = Literal["signed", "skipped", "unsupported", "failed"]
 ITEM_S = 600.0
 _MOST_UNFLUSHED = 256
-_FEW = 4  # so many are signed in this process: starting another takes longer
+_FEW = 16  # so many are signed in this process: starting another takes longer
 
 
 @dataclass(frozen=True, slots=True)
