@@ -78,7 +78,12 @@ def signer_axis(results: Mapping[str, Any]) -> SignerTrust:
 
 def is_signed(results: Mapping[str, Any]) -> bool:
     """Whether the signature of the file's own manifest holds, whoever made it."""
-    return "claimSignature.validated" in codes(active(results), "success")
+    return _has(results, "claimSignature.validated")
+
+
+def _has(results: Mapping[str, Any], code: str) -> bool:
+    """Whether the file's own manifest succeeded in something; looks no further than needed."""
+    return any(entry.get("code") == code for entry in active(results).get("success") or ())
 
 
 def revocation(results: Mapping[str, Any]) -> Revocation | None:
@@ -142,7 +147,7 @@ def _is_time_trusted(entry: Mapping[str, Any]) -> bool:
 
 def is_excused_by_any_time(results: Mapping[str, Any]) -> bool:
     """Whether the library took a time-stamp on trust for which no anchor vouches."""
-    return TIME_TRUSTED in codes(active(results), "success") and time_axis(results) != "trusted"
+    return _has(results, TIME_TRUSTED) and time_axis(results) != "trusted"
 
 
 def ancestors_axis(store: Mapping[str, Any]) -> Ancestors:
@@ -190,7 +195,7 @@ def entries(results: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
 
 def codes(results: Mapping[str, Any], kind: str) -> list[str]:
     """Return the codes of :func:`entries`."""
-    return [str(entry.get("code")) for entry in entries(results, kind)]
+    return [str(entry.get("code")) for entry in results.get(kind) or ()]
 
 
 def _ingredients_with_credentials(store: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -17,6 +17,7 @@ from provenance.credentials.reading.credential import (
     Place,
     ReadingOptions,
     SignerTrust,
+    TimeTrust,
     absent,
 )
 from provenance.credentials.reading.details import CertificateClaim, read_certificates
@@ -199,7 +200,7 @@ def _detailed(credential: Credential, report: _Report, options: ReadingOptions) 
 def _judge(report: _Report, timed: _Report, place: Place) -> Credential:
     integrity = axes.integrity_axis(report.results)
     time = axes.time_axis(timed.results)
-    signer = _signer(report, timed)
+    signer = _signer(report, timed, time)
     ancestors = axes.ancestors_axis(report.store)
     # beside a trusted signer only trusted parents count; elsewhere everything is a mere claim
     follow = ancestors == "ok" or signer != "trusted"
@@ -236,20 +237,21 @@ def _notes(credential: Credential, report: _Report) -> list[str]:
     return [sentences.IDENTITY if holds else sentences.FALSE_IDENTITY]
 
 
-def _signer(report: _Report, timed: _Report) -> SignerTrust:
+def _signer(report: _Report, timed: _Report, time: TimeTrust) -> SignerTrust:
     """The signer axis, with expiry judged by trusted time only.
 
     The library excuses an expired certificate by any time-stamp of an old claim, which anybody
     can make; and it cannot excuse one by a time anchor that it was not given.
     """
-    signer = axes.signer_axis(report.results)
     if not axes.is_signed(report.results):
-        return signer
+        return "untrusted"
+    signer = axes.signer_axis(report.results)
+    later = signer if timed is report else axes.signer_axis(timed.results)
     # a stapled answer of the issuer is looked at only beside a time-stamp that is vouched for
-    if "revoked" in (signer, axes.signer_axis(timed.results)):
+    if "revoked" in (signer, later):
         return "revoked"
-    if axes.time_axis(timed.results) == "trusted":
-        if axes.signer_axis(timed.results) == "expired":
+    if time == "trusted":
+        if later == "expired":
             return "expired"
         return "trusted" if _vouching(report, timed) else "untrusted"
     now = datetime.datetime.now(datetime.UTC)
