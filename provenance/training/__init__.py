@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from provenance._lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from provenance.training.adversary import Adversary
     from provenance.training.devices import Precision, resolve_device, use_threads
     from provenance.training.distributed import Workers
     from provenance.training.ema import EMA
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
         images_to_tensor,
         mirror_and_exchange_channels,
         mirror_half,
+        opponent_colours,
         render_in_batches,
         stack_images,
         tensor_to_images,
@@ -26,33 +28,51 @@ if TYPE_CHECKING:
     from provenance.training.jobs import Job, run_jobs
     from provenance.training.logs import RunLog
     from provenance.training.loop import TrainingLoop
-    from provenance.training.seeds import derive_seed, seed_everything
-    from provenance.training.weights import WEIGHTS_FILE, load_weights, save_weights
+    from provenance.training.networks import ResidualBlock
+    from provenance.training.sampling import check_sample_arguments, draw_rows
+    from provenance.training.schedule import Milestones, set_learning_rate
+    from provenance.training.seeds import derive_rng, derive_seed, seed_everything
+    from provenance.training.settings import override_settings
+    from provenance.training.sheets import pick_pictures, spread, write_sheet
+    from provenance.training.weights import WEIGHTS_FILE, load_weights, save_weights, strict_weights
 
 __all__ = [
     "EMA",
     "WEIGHTS_FILE",
+    "Adversary",
     "Job",
+    "Milestones",
     "Precision",
+    "ResidualBlock",
     "RunLog",
     "TrainingLoop",
     "Workers",
     "check_images",
+    "check_sample_arguments",
+    "derive_rng",
     "derive_seed",
+    "draw_rows",
     "fixed_rows",
     "hold_out_groups",
     "images_to_tensor",
     "load_weights",
     "mirror_and_exchange_channels",
     "mirror_half",
+    "opponent_colours",
+    "override_settings",
+    "pick_pictures",
     "render_in_batches",
     "resolve_device",
     "run_jobs",
     "save_weights",
     "seed_everything",
+    "set_learning_rate",
+    "spread",
     "stack_images",
+    "strict_weights",
     "tensor_to_images",
     "use_threads",
+    "write_sheet",
 ]
 
 __getattr__, __dir__ = lazy_exports(
@@ -60,26 +80,39 @@ __getattr__, __dir__ = lazy_exports(
     {
         "EMA": "provenance.training.ema",
         "WEIGHTS_FILE": "provenance.training.weights",
+        "Adversary": "provenance.training.adversary",
         "Job": "provenance.training.jobs",
+        "Milestones": "provenance.training.schedule",
         "Precision": "provenance.training.devices",
+        "ResidualBlock": "provenance.training.networks",
         "RunLog": "provenance.training.logs",
         "TrainingLoop": "provenance.training.loop",
         "Workers": "provenance.training.distributed",
         "check_images": "provenance.training.images",
+        "check_sample_arguments": "provenance.training.sampling",
+        "derive_rng": "provenance.training.seeds",
         "derive_seed": "provenance.training.seeds",
+        "draw_rows": "provenance.training.sampling",
         "fixed_rows": "provenance.training.images",
         "hold_out_groups": "provenance.training.images",
         "images_to_tensor": "provenance.training.images",
         "load_weights": "provenance.training.weights",
         "mirror_and_exchange_channels": "provenance.training.images",
         "mirror_half": "provenance.training.images",
+        "opponent_colours": "provenance.training.images",
+        "override_settings": "provenance.training.settings",
+        "pick_pictures": "provenance.training.sheets",
         "render_in_batches": "provenance.training.images",
         "resolve_device": "provenance.training.devices",
         "run_jobs": "provenance.training.jobs",
         "save_weights": "provenance.training.weights",
         "seed_everything": "provenance.training.seeds",
+        "set_learning_rate": "provenance.training.schedule",
+        "spread": "provenance.training.sheets",
         "stack_images": "provenance.training.images",
+        "strict_weights": "provenance.training.weights",
         "tensor_to_images": "provenance.training.images",
         "use_threads": "provenance.training.devices",
+        "write_sheet": "provenance.training.sheets",
     },
 )

@@ -17,6 +17,11 @@ from provenance.types import Media, MediaKind
 
 _HELD_OUT_SHARE = (0.05, 0.20)  # at least, at most
 _FEWEST_GROUPS = 4
+_OPPONENT = (  # lightness, red against blue, green against both; rows of unit length
+    (3**-0.5, 3**-0.5, 3**-0.5),
+    (2**-0.5, 0.0, -(2**-0.5)),
+    (6**-0.5, -2 * 6**-0.5, 6**-0.5),
+)
 
 
 def stack_images(source: Sequence[Media], sizes_px: Sequence[int]) -> NDArray[np.uint8]:
@@ -84,6 +89,14 @@ def tensor_to_images(images: Tensor) -> NDArray[np.uint8]:
     """Return float (N, 3, H, W), -1..1, as uint8 (N, H, W, 3); what lies outside is clipped."""
     scaled = (images.float() * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8)
     return np.ascontiguousarray(scaled.permute(0, 2, 3, 1).cpu().numpy())
+
+
+def opponent_colours(images: Tensor) -> Tensor:
+    """Return images (N, 3, H, W) with channels lightness, red against blue, green against both.
+
+    A rotation of RGB: distances and volumes, and so densities, are those of the pixel values.
+    """
+    return torch.einsum("oc,nchw->nohw", images.new_tensor(_OPPONENT), images)
 
 
 def mirror_half(images: Tensor, rng: torch.Generator) -> Tensor:

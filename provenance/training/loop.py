@@ -107,6 +107,12 @@ class TrainingLoop:
             total, count = self._sums.get(name, (torch.zeros_like(tensor), 0))
             self._sums[name] = (total + tensor, count + 1)
 
+    def conclude(self, **values: torch.Tensor | float) -> None:
+        """Write ``values``, which describe the trained network, as the last line of the log."""
+        plain = {name: _number(value) for name, value in values.items()}
+        self.records.write(self.step, elapsed_s=round(self.elapsed_s, 2), **plain)
+        self.records.close()
+
     def _finished(self) -> bool:
         return self._fraction() >= 1.0
 
@@ -168,3 +174,7 @@ class TrainingLoop:
 
 def _at_least_one(context: FitContext, share: float) -> int:
     return max(1, round((context.max_steps or 0) * share))
+
+
+def _number(value: torch.Tensor | float) -> float:
+    return float(value.item()) if isinstance(value, torch.Tensor) else value

@@ -1,7 +1,8 @@
 """Weights on disk: one safetensors file that holds arrays and plain settings, and never code."""
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from provenance.files import write_atomic
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
 
 WEIGHTS_FILE = "model.safetensors"
@@ -53,6 +55,33 @@ def load_weights(folder: Path) -> "tuple[dict[str, NDArray[np.generic]], dict[st
             f"{path} is not a model of this suite: {error}. Train it anew."
         ) from error
     return arrays, config
+
+
+@contextlib.contextmanager
+def strict_weights(
+    folder: Path, family: str
+) -> "Iterator[tuple[dict[str, torch.Tensor], dict[str, Any]]]":
+    """Give the tensors and the settings of a network that is rebuilt from them in the block.
+
+    Usage::
+
+        with strict_weights(folder, "vae") as (tensors, config):
+            network = Network(config["width"])
+            network.load_state_dict(tensors, strict=True)
+
+    Raises:
+        ArtefactError: The file is missing, damaged or of another ``family``, or the block raises
+            what a missing setting, a senseless one or a strict ``load_state_dict`` do.
+    """
+    import torch
+
+    arrays, config = load_weights(folder)
+    if config.get("family") != family:
+        raise ArtefactError(f"{folder} holds a {config.get('family')!r} model, not {family}.")
+    try:
+        yield {name: torch.from_numpy(array) for name, array in arrays.items()}, config
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ArtefactError(f"{folder} does not fit {family}: {error}. Train it anew.") from error
 
 
 def _to_numpy(array: Any) -> Any:

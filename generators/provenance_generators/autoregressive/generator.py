@@ -9,16 +9,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from provenance import ArtefactError, FitContext, Media, UserError
+from provenance import FitContext, Media, UserError
 from provenance.training import (
     check_images,
+    check_sample_arguments,
+    draw_rows,
     fixed_rows,
     hold_out_groups,
     images_to_tensor,
-    load_weights,
     render_in_batches,
     save_weights,
     stack_images,
+    strict_weights,
 )
 from provenance_generators.autoregressive import SPEC
 from provenance_generators.autoregressive.model import Prior, Tokenizer
@@ -63,11 +65,8 @@ class AutoregressiveGenerator:
             UserError: Nothing has been learned yet.
         """
         settings, tokenizer, prior = self._learned()
-        arrays: dict[str, Any] = {}
-        arrays |= {f"tokenizer.{name}": tensor for name, tensor in tokenizer.state_dict().items()}
-        arrays |= {f"prior.{name}": tensor for name, tensor in prior.state_dict().items()}
         config = {"family": SPEC.family, "version": SPEC.version, **settings.to_json()}
-        save_weights(folder, arrays, config)
+        save_weights(folder, _both(tokenizer, prior).state_dict(), config)
 
     def load(self, folder: Path, device: str) -> None:
         """Read what :meth:`save` wrote.
@@ -75,22 +74,11 @@ class AutoregressiveGenerator:
         Raises:
             ArtefactError: The file is damaged, of another family, or not exactly this network's.
         """
-        arrays, config = load_weights(folder)
-        if config.get("family") != SPEC.family:
-            raise ArtefactError(
-                f"{folder} holds a {config.get('family')!r} model, not {SPEC.name}."
-            )
-        try:
+        with strict_weights(folder, SPEC.family) as (tensors, config):
             settings = Settings.from_json(config)
             with torch.random.fork_rng(devices=[]):  # initial weights are drawn, then replaced
                 tokenizer, prior = settings.tokenizer(), settings.prior()
-            tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-            both = torch.nn.ModuleDict({"tokenizer": tokenizer, "prior": prior})
-            both.load_state_dict(tensors, strict=True)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise ArtefactError(
-                f"{folder} does not fit {SPEC.name}: {error}. Train it anew."
-            ) from error
+            _both(tokenizer, prior).load_state_dict(tensors, strict=True)
         self._keep(settings, tokenizer, prior, device)
 
     # -- making ------------------------------------------------------------------------------------
@@ -117,7 +105,9 @@ class AutoregressiveGenerator:
         Raises:
             UserError: A label, an argument out of range, or nothing learned yet.
         """
-        _check_arguments(n, label, truncation, temperature)
+        check_sample_arguments(SPEC.name, n, label, truncation, temperature)
+        if truncation == 0:
+            raise UserError("Truncation keeps the likeliest codes; at 0 none is left. Raise it.")
         _, _, prior = self._learned()
         tokens = torch.zeros(n, prior.length, dtype=torch.long)
         uniform = _uniform(n, seed, prior.length)
@@ -208,17 +198,11 @@ class AutoregressiveGenerator:
         return self._settings, self._tokenizer, self._prior
 
 
-def _check_arguments(n: int, label: str | None, truncation: float, temperature: float) -> None:
-    if label is not None:
-        raise UserError(f"{SPEC.name} knows no classes, so not {label!r}. Leave the label out.")
-    if n < 0 or not 0 < truncation <= 1 or not 0 <= temperature < float("inf"):
-        raise UserError("n and temperature are at least 0, truncation above 0 and at most 1.")
+def _both(tokenizer: Tokenizer, prior: Prior) -> torch.nn.ModuleDict:
+    """Name the networks as their weights are on disk."""
+    return torch.nn.ModuleDict({"tokenizer": tokenizer, "prior": prior})
 
 
 def _uniform(n: int, seed: int, length: int) -> Tensor:
-    """Return draws (n, length) within 0..1, row i from a generator of its own.
-
-    Drawn on the CPU, so that a seed means the same on every device.
-    """
-    rows = [torch.rand(length, generator=torch.Generator().manual_seed(seed + i)) for i in range(n)]
-    return torch.stack(rows) if rows else torch.empty(0, length)
+    """Return draws (n, length) within 0..1."""
+    return draw_rows(n, seed, lambda rng: torch.rand(length, generator=rng))

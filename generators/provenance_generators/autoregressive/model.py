@@ -11,7 +11,9 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, scaled_dot_product_attention, silu
+from torch.nn.functional import gelu, scaled_dot_product_attention
+
+from provenance.training import ResidualBlock
 
 FACTOR = 4  # pixels of image per token, along each side
 
@@ -65,21 +67,6 @@ class FiniteScalarQuantiser(nn.Module):
         return (digits - half) / half
 
 
-class Residual(nn.Module):
-    """Two 3x3 convolutions beside an identity; used at the side of the token grid only."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.norm1, self.norm2 = nn.GroupNorm(8, channels), nn.GroupNorm(8, channels)
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return ``x`` (N, C, H, W) plus what the block adds."""
-        x2 = self.conv1(silu(self.norm1(x)))
-        return cast("Tensor", x + self.conv2(silu(self.norm2(x2))))
-
-
 class Tokenizer(nn.Module):
     """Images to tokens and back, one token for 4x4 pixels.
 
@@ -96,13 +83,13 @@ class Tokenizer(nn.Module):
             nn.Conv2d(3, width, 4, stride=2, padding=1),  # (N, C, S/2, S/2)
             nn.SiLU(),
             nn.Conv2d(width, core, 4, stride=2, padding=1),  # (N, 2C, G, G)
-            Residual(core),
+            ResidualBlock(core),
             nn.Conv2d(core, len(levels), 1),
         )
         self.decoder = nn.Sequential(
             nn.Conv2d(len(levels), core, 3, padding=1),
-            Residual(core),
-            Residual(core),
+            ResidualBlock(core),
+            ResidualBlock(core),
             nn.Upsample(scale_factor=2, mode="nearest"),
             nn.Conv2d(core, width, 3, padding=1),  # (N, C, S/2, S/2)
             nn.SiLU(),
@@ -124,28 +111,6 @@ class Tokenizer(nn.Module):
     def decode(self, tokens: Tensor) -> Tensor:
         """Return the images (N, 3, S, S) of tokens (N, T)."""
         return cast("Tensor", self.decoder(self.quantiser.values(tokens)))
-
-
-class Critic(nn.Module):
-    """Tells real patches from reconstructed ones; its receptive field is a few textures wide.
-
-    Spectral normalisation keeps it Lipschitz, so that it needs no gradient penalty.
-    """
-
-    def __init__(self, *, width: int) -> None:
-        super().__init__()
-        normed = nn.utils.spectral_norm  # the older form: its state is plain tensors
-        self.layers = nn.Sequential(
-            normed(nn.Conv2d(3, width, 4, stride=2, padding=1)),
-            nn.LeakyReLU(0.2),
-            normed(nn.Conv2d(width, 2 * width, 4, stride=2, padding=1)),
-            nn.LeakyReLU(0.2),
-            normed(nn.Conv2d(2 * width, 1, 3, padding=1)),
-        )
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return one logit per patch, (N, 1, S/4, S/4); higher = more real."""
-        return cast("Tensor", self.layers(images))
 
 
 # --- the transformer ------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from provenance import UserError
+from provenance.training import override_settings
 from provenance_generators.autoregressive.model import FACTOR, Prior, Tokenizer
 
 
@@ -46,11 +47,7 @@ class Settings:
         Raises:
             UserError: A setting that does not exist, or a value that makes no network.
         """
-        unknown = sorted(set(given) - set(defaults))
-        if unknown:
-            known = ", ".join(defaults)
-            raise UserError(f"autoregressive has no setting {unknown[0]!r}. Known: {known}.")
-        values = {name: type(defaults[name])(given.get(name, defaults[name])) for name in defaults}
+        values = override_settings("autoregressive", defaults, given)
         whole = ("width", "embedding", "layers", "heads", "batch")
         if any(values[name] < 1 for name in whole) or values["width"] % 8:
             raise UserError(f"{', '.join(whole)} must be at least 1, and width a multiple of 8.")

@@ -9,8 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from provenance import ArtefactError, FitContext, Media, UserError
-from provenance.training import load_weights, render_in_batches, save_weights, stack_images
+from provenance import FitContext, Media, UserError
+from provenance.training import (
+    check_sample_arguments,
+    draw_rows,
+    render_in_batches,
+    save_weights,
+    stack_images,
+    strict_weights,
+)
 from provenance_generators.gan import SPEC
 from provenance_generators.gan.model import LATENT_SIZE, Generator
 from provenance_generators.gan.settings import Settings
@@ -58,13 +65,8 @@ class GANGenerator:
         Raises:
             ArtefactError: The file is damaged, of another family, or not exactly this network's.
         """
-        arrays, config = load_weights(folder)
-        if config.get("family") != SPEC.family:
-            raise ArtefactError(f"{folder} holds a {config.get('family')!r} model, not a gan.")
-        try:
-            network = _rebuild(config, arrays)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise ArtefactError(f"{folder} does not fit gan: {error}. Train it anew.") from error
+        with strict_weights(folder, SPEC.family) as (tensors, config):
+            network = _rebuild(config, tensors)
         self._network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._config = {name: config[name] for name in ("size_px", "width")}
         self._device = device
@@ -92,7 +94,7 @@ class GANGenerator:
         Raises:
             UserError: A label, an argument out of range, or nothing learned yet.
         """
-        _check_arguments(n, label, truncation, temperature)
+        check_sample_arguments(SPEC.name, n, label, truncation, temperature)
         return self._render(_latents(n, seed) * (truncation * temperature))
 
     def interpolate(self, seed_a: int, seed_b: int, steps: int) -> NDArray[np.uint8]:
@@ -133,7 +135,7 @@ class GANGenerator:
         return self._network
 
 
-def _rebuild(config: dict[str, Any], arrays: dict[str, Any]) -> Generator:
+def _rebuild(config: dict[str, Any], tensors: dict[str, Tensor]) -> Generator:
     """Return the generator of a file, every tensor of it used and none missing."""
     size_px, width = config["size_px"], config["width"]
     if size_px not in SPEC.sizes_px or not isinstance(width, int) or not 0 < width <= _MOST_WIDTH:
@@ -141,7 +143,6 @@ def _rebuild(config: dict[str, Any], arrays: dict[str, Any]) -> Generator:
     with torch.device("meta"):  # no weights are drawn, and so no random state is touched
         network = Generator(size_px, width=width)
     expected = network.state_dict()
-    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     for name in expected.keys() & tensors.keys():
         if expected[name].dtype != tensors[name].dtype:
             raise ValueError(f"{name} is {tensors[name].dtype}, not {expected[name].dtype}")
@@ -150,20 +151,5 @@ def _rebuild(config: dict[str, Any], arrays: dict[str, Any]) -> Generator:
 
 
 def _latents(n: int, seed: int) -> Tensor:
-    """Return latents (N, Z); row i comes from a random stream of its own, seeded ``seed + i``."""
-    rows = [
-        torch.randn(LATENT_SIZE, generator=torch.Generator().manual_seed(seed + i))
-        for i in range(n)
-    ]
-    return torch.stack(rows) if rows else torch.empty(0, LATENT_SIZE)
-
-
-def _check_arguments(n: int, label: str | None, truncation: float, temperature: float) -> None:
-    if n < 0:
-        raise UserError(f"Cannot make {n} images.")
-    if label is not None:
-        raise UserError(f"gan knows no classes, so no {label!r}. Leave the label out.")
-    if not 0 <= truncation <= 1:
-        raise UserError(f"Truncation lies between 0 and 1, not at {truncation}.")
-    if not 0 <= temperature < float("inf"):
-        raise UserError(f"Temperature is at least 0, not {temperature}.")
+    """Return latents (N, Z)."""
+    return draw_rows(n, seed, lambda rng: torch.randn(LATENT_SIZE, generator=rng))

@@ -1,10 +1,11 @@
 """What a run can be told, checked once where it comes in."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 from provenance import UserError
+from provenance.training import override_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,27 +27,14 @@ class Settings:
     penalty: float
 
     @classmethod
-    def build(cls, defaults: Mapping[str, Any], options: Mapping[str, Any]) -> "Settings":
+    def build(cls, defaults: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
         """Lay ``options`` over ``defaults``.
 
         Raises:
             UserError: An unknown name, or a value that is not a positive number.
         """
-        known = [field.name for field in fields(cls)]
-        if unknown := sorted(set(options) - set(known)):
-            raise UserError(f"gan has no option {unknown[0]!r}. Known: {', '.join(known)}.")
-        values = {**defaults, **options}
-        for field in fields(cls):
-            values[field.name] = _positive(field.name, values[field.name], whole=field.type is int)
+        values = override_settings("gan", defaults, options)
+        for name, value in values.items():
+            if not 0 < value < float("inf"):
+                raise UserError(f"gan's setting {name!r} is a positive number, not {value!r}.")
         return cls(**values)
-
-
-def _positive(name: str, value: Any, *, whole: bool) -> Any:
-    try:
-        number = int(value) if whole else float(value)
-    except (TypeError, ValueError):
-        number = 0
-    if not 0 < number < float("inf"):
-        what = "a positive whole number" if whole else "a positive number"
-        raise UserError(f"gan's option {name!r} is {what}, not {value!r}.")
-    return number

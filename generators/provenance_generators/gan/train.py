@@ -13,16 +13,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from provenance import FitContext
-from provenance.media import contact_sheet
 from provenance.training import (
     EMA,
+    Milestones,
     Precision,
     TrainingLoop,
+    derive_rng,
     derive_seed,
     images_to_tensor,
     mirror_half,
     seed_everything,
     tensor_to_images,
+    write_sheet,
 )
 from provenance_generators.gan.loss import critic_loss, generator_loss, score_with_penalty
 from provenance_generators.gan.model import LATENT_SIZE, Critic, Generator
@@ -61,18 +63,14 @@ class Trainer:
         """Train until the budget is spent; return the averaged generator."""
         loop = TrainingLoop(self.context, self._kept())
         generator, critic = loop.workers.wrap(self.generator), loop.workers.wrap(self.critic)
-        sheets = [part for part in _SHEETS_AT if part > loop.fraction]
+        sheets = Milestones(_SHEETS_AT, loop.fraction)
         for step in loop:
             real, latents = self._batch(step, loop.workers.rank)
             loop.log(**self._step(generator, critic, real, latents))
-            if sheets and loop.fraction >= sheets[0]:
-                sheets = [part for part in sheets if part > loop.fraction]
-                if loop.workers.is_first:
-                    loop.log(**self._watch(step))
+            if sheets.passed(loop.fraction) and loop.workers.is_first:
+                loop.log(**self._watch(step))
         if loop.workers.is_first:
-            elapsed_s = round(loop.elapsed_s, 2)
-            loop.records.write(loop.step, elapsed_s=elapsed_s, **self._watch(loop.step))
-            loop.records.close()
+            loop.conclude(**self._watch(loop.step))
         return self._averaged()
 
     def _adam(self, network: torch.nn.Module) -> torch.optim.Adam:
@@ -93,8 +91,8 @@ class Trainer:
 
     def _batch(self, step: int, rank: int) -> tuple[Tensor, Tensor]:
         """Return real images (N, 3, S, S), half of them mirrored, and latents (N, Z)."""
-        seed = derive_seed(self.context.seed, "gan", rank, step)
-        source, count = torch.Generator().manual_seed(seed), self.settings.batch
+        source = derive_rng(self.context.seed, "gan", rank, step)
+        count = self.settings.batch
         chosen = torch.randint(len(self.images), (count,), generator=source).numpy()
         real = mirror_half(images_to_tensor(self.images[chosen]), source)
         latents = torch.randn(count, LATENT_SIZE, generator=source)
@@ -151,7 +149,7 @@ class Trainer:
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None  # a plain mean over the batches below
-        source = torch.Generator().manual_seed(derive_seed(self.context.seed, "gan", "statistics"))
+        source = derive_rng(self.context.seed, "gan", "statistics")
         network.train()
         for _ in range(_STATISTICS_BATCHES):
             network(torch.randn(_WATCHED, LATENT_SIZE, generator=source).to(self.precision.device))
@@ -160,13 +158,11 @@ class Trainer:
     @torch.no_grad()
     def _watch(self, step: int) -> dict[str, float]:
         """Write a contact sheet of fixed latents; return the collapse monitors."""
-        source = torch.Generator().manual_seed(derive_seed(self.context.seed, "gan", "watched"))
+        source = derive_rng(self.context.seed, "gan", "watched")
         latents = torch.randn(_WATCHED, LATENT_SIZE, generator=source)
         chosen = torch.randint(len(self.images), (_WATCHED,), generator=source).numpy()
         samples = self._averaged()(latents.to(self.precision.device)).cpu()
         rows = [self.images[chosen[:_COLUMNS]], *np.split(tensor_to_images(samples), _ROWS)]
-        folder = self.context.workdir / "samples"
-        folder.mkdir(parents=True, exist_ok=True)
-        sheet = contact_sheet(rows, captions=["photograph", *["sample"] * _ROWS])
-        (folder / f"step_{step:06d}.png").write_bytes(sheet)
+        captions = ["photograph", *["sample"] * _ROWS]
+        write_sheet(self.context.workdir, step, rows, captions)
         return monitors(samples, images_to_tensor(self.images[chosen]))

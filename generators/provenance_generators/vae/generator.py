@@ -9,15 +9,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from provenance import ArtefactError, FitContext, Media, UserError
+from provenance import FitContext, Media, UserError
 from provenance.training import (
     check_images,
+    check_sample_arguments,
+    draw_rows,
     hold_out_groups,
     images_to_tensor,
-    load_weights,
     render_in_batches,
     save_weights,
     stack_images,
+    strict_weights,
 )
 from provenance_generators.vae import SPEC
 from provenance_generators.vae.model import VAE, LatentDensity
@@ -59,11 +61,9 @@ class VAEGenerator:
             UserError: Nothing has been learned yet.
         """
         settings, network, density = self._learned()
-        arrays: dict[str, Any] = {}
-        arrays |= {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-        arrays |= {f"density.{name}": tensor for name, tensor in density.state_dict().items()}
         components = len(density.weight)
         config = {**settings.to_json(), "components": components, "version": SPEC.version}
+        arrays = _both(network, density).state_dict()
         save_weights(folder, arrays, {"family": SPEC.family, **config})
 
     def load(self, folder: Path, device: str) -> None:
@@ -72,20 +72,11 @@ class VAEGenerator:
         Raises:
             ArtefactError: The file is damaged, of another family, or not exactly this network's.
         """
-        arrays, config = load_weights(folder)
-        if config.get("family") != SPEC.family:
-            raise ArtefactError(f"{folder} holds a {config.get('family')!r} model, not a vae.")
-        try:
+        with strict_weights(folder, SPEC.family) as (tensors, config):
             settings = Settings.from_json(config)
             with torch.random.fork_rng(devices=[]):  # initial weights are drawn, then replaced
                 network, density = settings.network(), settings.density()
-            tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-            both = torch.nn.ModuleDict({"network": network, "density": density})
-            both.load_state_dict(tensors, strict=True)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise ArtefactError(
-                f"{folder} does not fit the vae: {error}. Train it anew."
-            ) from error
+            _both(network, density).load_state_dict(tensors, strict=True)
         self._keep(settings, network, density, device)
 
     # -- making ------------------------------------------------------------------------------------
@@ -111,7 +102,7 @@ class VAEGenerator:
         Raises:
             UserError: A label, an argument out of range, or nothing learned yet.
         """
-        _check_arguments(n, label, truncation, temperature)
+        check_sample_arguments(SPEC.name, n, label, truncation, temperature)
         _, network, density = self._learned()
         uniform, noise = _draws(n, seed, network.units)
 
@@ -179,21 +170,16 @@ class VAEGenerator:
         return self._settings, self._network, self._density
 
 
-def _check_arguments(n: int, label: str | None, truncation: float, temperature: float) -> None:
-    if label is not None:
-        raise UserError(f"vae knows no classes, so it cannot make {label!r}. Leave the label out.")
-    if n < 0 or not 0 <= truncation <= 1 or not 0 <= temperature < float("inf"):
-        raise UserError("n and temperature must be at least 0, truncation within 0..1.")
+def _both(network: VAE, density: LatentDensity) -> torch.nn.ModuleDict:
+    """Name the parts as their weights are on disk."""
+    return torch.nn.ModuleDict({"network": network, "density": density})
 
 
 def _draws(n: int, seed: int, units: int) -> tuple[Tensor, Tensor]:
-    """Return uniform (n,) and normal (n, units) draws, row i from a generator of its own.
+    """Return uniform (n,) and normal (n, units) draws, both of row i from one stream."""
 
-    Drawn on the CPU, so that a seed means the same on every device.
-    """
-    uniform, noise = torch.empty(n), torch.empty(n, units)
-    for i in range(n):
-        rng = torch.Generator().manual_seed(seed + i)
-        uniform[i] = torch.rand((), generator=rng)
-        noise[i] = torch.randn(units, generator=rng)
-    return uniform, noise
+    def draw(rng: torch.Generator) -> Tensor:
+        return torch.cat([torch.rand(1, generator=rng), torch.randn(units, generator=rng)])
+
+    rows = draw_rows(n, seed, draw)  # (n, 1 + units)
+    return rows[:, 0], rows[:, 1:]

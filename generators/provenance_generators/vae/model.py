@@ -10,24 +10,10 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import silu
+
+from provenance.training import ResidualBlock
 
 FACTOR = 8  # pixels of image per cell of the latent grid, along each side
-
-
-class Residual(nn.Module):
-    """Two 3x3 convolutions beside an identity; cheap, since it is used on small maps only."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.norm1, self.norm2 = nn.GroupNorm(8, channels), nn.GroupNorm(8, channels)
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return ``x`` (N, C, H, W) plus what the block adds."""
-        x2 = self.conv1(silu(self.norm1(x)))
-        return cast("Tensor", x + self.conv2(silu(self.norm2(x2))))
 
 
 def _down(channels_in: int, channels: int) -> nn.Module:
@@ -69,13 +55,13 @@ class VAE(nn.Module):
             _down(3, width),
             _down(width, 2 * width),
             _down(2 * width, core),
-            Residual(core),
+            ResidualBlock(core),
             nn.Conv2d(core, 2 * latents, 1),
         )
         self.decoder = nn.Sequential(
             nn.Conv2d(latents, core, 3, padding=1),
-            Residual(core),
-            Residual(core),
+            ResidualBlock(core),
+            ResidualBlock(core),
             _up(core, 2 * width),
             _up(2 * width, width),
             _up(width, width),
@@ -101,28 +87,6 @@ class VAE(nn.Module):
         mean, log_variance = self.encode(images)
         latents = mean + (0.5 * log_variance).exp() * noise
         return self.decode(latents), mean, log_variance
-
-
-class Critic(nn.Module):
-    """Tells real patches from reconstructed ones; its receptive field is a few textures wide.
-
-    Spectral normalisation keeps it Lipschitz, so that it needs no gradient penalty.
-    """
-
-    def __init__(self, *, width: int) -> None:
-        super().__init__()
-        normed = nn.utils.spectral_norm  # the older form: its state is plain tensors
-        self.layers = nn.Sequential(
-            normed(nn.Conv2d(3, width, 4, stride=2, padding=1)),
-            nn.LeakyReLU(0.2),
-            normed(nn.Conv2d(width, 2 * width, 4, stride=2, padding=1)),
-            nn.LeakyReLU(0.2),
-            normed(nn.Conv2d(2 * width, 1, 3, padding=1)),
-        )
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return one logit per patch, (N, 1, S/4, S/4); higher = more real."""
-        return cast("Tensor", self.layers(images))
 
 
 class LatentDensity(nn.Module):

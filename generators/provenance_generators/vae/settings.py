@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from provenance import UserError
+from provenance.training import override_settings
 from provenance_generators.vae.model import VAE, LatentDensity
 
 
@@ -37,10 +38,7 @@ class Settings:
         Raises:
             UserError: A setting that does not exist, or a value that makes no network.
         """
-        unknown = sorted(set(given) - set(defaults))
-        if unknown:
-            raise UserError(f"vae has no setting {unknown[0]!r}. Known: {', '.join(defaults)}.")
-        values = {name: type(defaults[name])(given.get(name, defaults[name])) for name in defaults}
+        values = override_settings("vae", defaults, given)
         whole = ("width", "latents", "components", "batch")
         if any(values[name] < 1 for name in whole) or values["width"] % 8:
             raise UserError(f"{', '.join(whole)} must be at least 1, and width a multiple of 8.")

@@ -6,7 +6,6 @@ texture for a little squared error. Notation: N images, S = side in pixels, Z = 
 """
 
 import math
-from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -14,21 +13,28 @@ import torch
 from numpy.typing import NDArray
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
-from torch.nn.functional import mse_loss, relu
+from torch.nn.functional import mse_loss
 
 from provenance import FitContext
-from provenance.media import contact_sheet
 from provenance.training import (
     EMA,
+    Adversary,
+    Milestones,
     Precision,
     TrainingLoop,
+    derive_rng,
     derive_seed,
     images_to_tensor,
     mirror_and_exchange_channels,
+    opponent_colours,
+    pick_pictures,
     seed_everything,
+    set_learning_rate,
+    spread,
     tensor_to_images,
+    write_sheet,
 )
-from provenance_generators.vae.model import VAE, Critic, LatentDensity
+from provenance_generators.vae.model import VAE, LatentDensity
 from provenance_generators.vae.settings import Settings
 
 _PICTURES = 12  # columns of a contact sheet
@@ -36,13 +42,7 @@ _SHEETS_AT = (0.1, 0.25, 0.5, 0.75)  # parts of the budget; one more is drawn at
 _CHECKS_AT = tuple((i + 1) / 16 for i in range(15))  # when the held-out images are looked at
 _MOST_CHECKED = 256  # images a look
 _MEANS_MIDWAY, _MOST_MEANS = 1024, 8192  # images that the density is fitted on
-_OPPONENT = (  # lightness, red against blue, green against both; rows of unit length
-    (3**-0.5, 3**-0.5, 3**-0.5),
-    (2**-0.5, 0.0, -(2**-0.5)),
-    (6**-0.5, -2 * 6**-0.5, 6**-0.5),
-)
-_VARIANCES = (1.0, 1 / 3, 1 / 3)  # of those, relative to one another
-_WARM_UP = 0.03  # part of the budget
+_VARIANCES = (1.0, 1 / 3, 1 / 3)  # of opponent colours, relative to one another
 _ACTIVE_VARIANCE = 0.01  # Burda et al., arXiv 1509.00519, section 5.2
 _ENCODE_BATCH = 64
 
@@ -70,33 +70,31 @@ class Trainer:
         self.precision = Precision(context.device)
         self.network = settings.network()
         self.precision.place(self.network)
-        self.critic = self.precision.place(Critic(width=settings.width))
+        self.adversary = Adversary(self.precision, width=settings.width)
         self.average = EMA(self.network)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=0.01
-        )
-        self.critic_optimizer = torch.optim.Adam(
-            self.critic.parameters(), lr=5e-4, betas=(0.5, 0.9)
         )
 
     def run(self) -> tuple[VAE, LatentDensity]:
         """Train until the budget is spent; return the averaged network and its density."""
         keep: dict[str, Any] = {
             "network": self.network,
-            "critic": self.critic,
+            "critic": self.adversary.critic,
             "average": self.average,
             "optimizer": self.optimizer,
-            "critic_optimizer": self.critic_optimizer,
+            "critic_optimizer": self.adversary.optimizer,
             "precision": self.precision,
         }
         loop = TrainingLoop(self.context, keep)
-        network, critic = loop.workers.wrap(self.network), loop.workers.wrap(self.critic)
+        network = loop.workers.wrap(self.network)
+        self.adversary.share(loop.workers)
         sheets = Milestones(_SHEETS_AT, loop.fraction)
         checks = Milestones(_CHECKS_AT, loop.fraction)
         for step in loop:
             images, noise = self._batch(step, loop.workers.rank)
-            self._set_rate(loop.fraction)
-            loop.log(**self._step(network, critic, images, noise))
+            set_learning_rate(self.optimizer, self.settings.learning_rate, loop.fraction)
+            loop.log(**self._step(network, images, noise))
             if checks.passed(loop.fraction):
                 loop.log(**self._held_out_error())
             if sheets.passed(loop.fraction) and loop.workers.is_first:
@@ -109,56 +107,36 @@ class Trainer:
         return self._averaged, density
 
     def _conclude(self, loop: TrainingLoop, means: Tensor, density: LatentDensity) -> None:
-        """Draw the last sheet, and log what the averaged network is like, as the last line."""
-        loop.records.write(
-            loop.step,
-            elapsed_s=round(loop.elapsed_s, 2),
-            mse=float(self._error(self.images[:: max(1, len(self.images) // _MOST_CHECKED)])),
-            **{name: float(value) for name, value in self._held_out_error().items()},
+        """Draw the last sheet, and log what the averaged network is like."""
+        loop.conclude(
+            mse=self._error(self.images[:: max(1, len(self.images) // _MOST_CHECKED)]),
+            **self._held_out_error(),
             active_units=int((means.var(0) > _ACTIVE_VARIANCE).sum()),
             spread=self._draw(loop.step, density),
         )
-        loop.records.close()
 
     @property
     def _averaged(self) -> VAE:
         return cast("VAE", self.average.network)
-
-    def _set_rate(self, fraction: float) -> None:
-        """Set the learning rate: 3 % linear warm-up, then a cosine to 2 % of the peak."""
-        if fraction < _WARM_UP:
-            share = max(0.05, fraction / _WARM_UP)
-        else:
-            angle = math.pi * (fraction - _WARM_UP) / (1 - _WARM_UP)
-            share = 0.02 + 0.98 * 0.5 * (1 + math.cos(angle))
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.learning_rate * share
 
     def _batch(self, step: int, rank: int) -> tuple[Tensor, Tensor]:
         """Return varied images (N, 3, S, S) and noise (N, Z).
 
         Both depend on seed, rank and step alone, so that a resumed run sees what it would have.
         """
-        rng = torch.Generator().manual_seed(derive_seed(self.context.seed, "vae", rank, step))
+        rng = derive_rng(self.context.seed, "vae", rank, step)
         count = self.settings.batch
         chosen = torch.randint(len(self.images), (count,), generator=rng).numpy()
         images = mirror_and_exchange_channels(images_to_tensor(self.images[chosen]), rng)
         noise = torch.randn(count, self.network.units, generator=rng)
         return self.precision.images(images), noise.to(self.precision.device)
 
-    def _step(
-        self,
-        network: torch.nn.Module,
-        critic: torch.nn.Module,
-        images: Tensor,
-        noise: Tensor,
-    ) -> dict[str, Tensor]:
+    def _step(self, network: torch.nn.Module, images: Tensor, noise: Tensor) -> dict[str, Tensor]:
         """Take one step of the network and one of the critic; return what to log."""
         weight = self.settings.adversarial
-        self.critic.requires_grad_(False)  # this step passes gradients through it, not to it
         with self.precision.autocast():
             made, mean, log_variance = network(images, noise)
-            fooled = self.critic(made).float().mean() if weight else made.new_zeros(())
+            fooled = self.adversary.fooled(made) if weight else made.new_zeros(())
         nats, error, divergence = evidence_bound(made.float(), images, mean, log_variance)
         # the weight counts against squared error, whose own weight in the bound is 1 / (2 variance)
         loss = nats - weight / (2 * error.detach() + 1e-3) * fooled
@@ -171,16 +149,8 @@ class Trainer:
             "kl_nats": divergence,
         }
         if weight:
-            logged |= {"fooled": fooled, "critic_loss": self._critic_step(critic, images, made)}
+            logged |= {"fooled": fooled, "critic_loss": self.adversary.learn(images, made)}
         return logged
-
-    def _critic_step(self, critic: torch.nn.Module, images: Tensor, made: Tensor) -> Tensor:
-        self.critic.requires_grad_(True)
-        with self.precision.autocast():
-            real, fake = critic(torch.cat([images, made.detach()])).float().chunk(2)
-        loss = relu(1 - real).mean() + relu(1 + fake).mean()
-        self.precision.step(loss, self.critic_optimizer)
-        return loss
 
     def _held_out_error(self) -> dict[str, Tensor]:
         """Return the error on photographs that are not trained on; nothing where there are none."""
@@ -203,8 +173,7 @@ class Trainer:
     @torch.no_grad()
     def _draw(self, step: int, density: LatentDensity) -> float:
         """Write a contact sheet, of held-out originals where there are; return the spread."""
-        pool = self.held_out if len(self.held_out) >= _PICTURES else self.images
-        originals = pool[np.linspace(0, len(pool) - 1, _PICTURES).astype(int)]
+        originals = pick_pictures(self.images, self.held_out, _PICTURES)
         network, rng = self._averaged, torch.Generator().manual_seed(self.context.seed)
         images = self.precision.images(images_to_tensor(originals))
         uniform = torch.rand(_PICTURES, generator=rng)
@@ -212,10 +181,8 @@ class Trainer:
         draws = density(uniform, noise, truncation=1.0, temperature=1.0)
         samples = tensor_to_images(network.decode(draws.to(self.precision.device)))
         rows = [originals, tensor_to_images(network.decode(network.encode(images)[0])), samples]
-        sheet = contact_sheet(rows, captions=["photograph", "reconstruction", "sample"])
-        folder = self.context.workdir / "samples"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"step_{step:06d}.png").write_bytes(sheet)
+        captions = ["photograph", "reconstruction", "sample"]
+        write_sheet(self.context.workdir, step, rows, captions)
         return spread(samples, self.images)
 
 
@@ -234,8 +201,8 @@ def evidence_bound(
         mean: Posterior means (N, Z).
         log_variance: Posterior log-variances (N, Z).
     """
-    # orthonormal, so a density of colours is one of pixel values too
-    apart = torch.einsum("oc,nchw->nohw", made.new_tensor(_OPPONENT), made - images)
+    # a density of opponent colours is one of pixel values too
+    apart = opponent_colours(made - images)
     errors, ratios = (apart**2).mean((0, 2, 3)), made.new_tensor(_VARIANCES)  # each (3,)
     variances = ((errors / ratios).mean() + 1e-6) * ratios
     likelihood = 0.5 * (torch.log(2 * math.pi * variances) + 1).mean()  # negative, per value
@@ -256,36 +223,3 @@ def fit_density(means: Tensor, components: int, seed: int) -> LatentDensity:
     density.mean.copy_(torch.from_numpy(mixture.means_))
     density.factor.copy_(torch.from_numpy(np.linalg.cholesky(mixture.covariances_)))
     return density
-
-
-def spread(samples: NDArray[np.uint8], images: NDArray[np.uint8]) -> float:
-    """Return how far samples lie from one another, relative to images: near 0 is collapse.
-
-    Both uint8 (N, S, S, 3); distances are root mean squares between neighbours in an even choice.
-    """
-
-    def distance(pixels: NDArray[np.uint8]) -> float:
-        rows = np.linspace(0, len(pixels) - 1, min(len(pixels), _MOST_CHECKED)).astype(int)
-        chosen = pixels[rows].astype(np.float32)
-        apart = (chosen - np.roll(chosen, len(chosen) // 2, axis=0)) ** 2
-        return float(np.sqrt(apart.mean((1, 2, 3))).mean())
-
-    return distance(samples) / max(distance(images), 1e-6)
-
-
-class Milestones:
-    """Says once for each of some parts of the budget that it has been passed.
-
-    Args:
-        fractions: Parts of the budget (0..1), ascending.
-        start: Where a resumed run stands; what lies before is not said again.
-    """
-
-    def __init__(self, fractions: Sequence[float], start: float) -> None:
-        self._left = [fraction for fraction in fractions if fraction > start]
-
-    def passed(self, fraction: float) -> bool:
-        """Return whether a milestone was passed since the last call."""
-        before = len(self._left)
-        self._left = [left for left in self._left if left > fraction]
-        return len(self._left) < before

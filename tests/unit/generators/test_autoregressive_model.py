@@ -2,10 +2,8 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
-from scenes import scenes
 
 from provenance_generators.autoregressive import SPEC
 from provenance_generators.autoregressive.model import (
@@ -14,11 +12,7 @@ from provenance_generators.autoregressive.model import (
     Tokenizer,
     draw,
 )
-from provenance_generators.autoregressive.train import distance, usage
-
-
-def stacked(count):
-    return np.stack([item.data for item in scenes(count)])
+from provenance_generators.autoregressive.train import usage
 
 
 def prior(grid=4, codes=12):
@@ -149,8 +143,3 @@ def test_usage_of_codes():
     found = usage(torch.tensor([[0, 1, 2, 3]]), 8)
     assert found["codes_used"] == pytest.approx(0.5)
     assert found["code_perplexity"] == pytest.approx(4.0)
-
-
-def test_distance_sees_collapse():
-    assert distance(stacked(1).repeat(8, 0)) == 0
-    assert distance(stacked(8)) > 5

@@ -15,6 +15,7 @@ from provenance.training import (
     images_to_tensor,
     mirror_and_exchange_channels,
     mirror_half,
+    opponent_colours,
     render_in_batches,
     stack_images,
     tensor_to_images,
@@ -66,6 +67,14 @@ def test_variations_are_mirrors_and_exchanged_channels_of_the_image_itself():
     assert set(found) == known
     plain = sum(one == tuple(image.flatten().tolist()) for one in found)
     assert plain / 300 == pytest.approx(0.5 * (0.5 + 0.5 / 6), abs=0.08)
+
+
+def test_opponent_colours_turn_rgb_and_keep_distances():
+    turned = opponent_colours(torch.eye(3)[:, :, None, None])[..., 0, 0].T
+    torch.testing.assert_close(turned @ turned.T, torch.eye(3))
+    grey, red = torch.ones(1, 3, 1, 1), torch.tensor([1.0, 0, -1])[None, :, None, None]
+    torch.testing.assert_close(opponent_colours(grey).flatten(), torch.tensor([3**0.5, 0, 0]))
+    torch.testing.assert_close(opponent_colours(red).flatten(), torch.tensor([0, 2**0.5, 0]))
 
 
 def test_whole_groups_are_held_out_and_few_items():

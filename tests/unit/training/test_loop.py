@@ -98,6 +98,16 @@ def test_the_log_has_averages_and_no_torn_line(tmp_path):
     assert 12 in steps
 
 
+def test_the_last_line_describes_the_network(tmp_path):
+    _, _, loop = fit(FitContext(tmp_path, max_steps=3))
+    loop.conclude(error=torch.tensor(0.5), units=7)
+    last = json.loads((tmp_path / "train" / "log.jsonl").read_text().splitlines()[-1])
+    assert last["elapsed_s"] == pytest.approx(loop.elapsed_s, abs=0.01)
+    assert {name: last[name] for name in ("step", "error", "units")} == {
+        "step": 3, "error": 0.5, "units": 7
+    }  # fmt: skip
+
+
 def test_the_average_trails_the_network():
     network = torch.nn.Linear(1, 1, bias=False)
     torch.nn.init.constant_(network.weight, 0.0)

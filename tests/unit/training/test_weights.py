@@ -5,7 +5,14 @@ import pytest
 import torch
 
 from provenance import ArtefactError
-from provenance.training import derive_seed, load_weights, resolve_device, save_weights
+from provenance.training import (
+    derive_rng,
+    derive_seed,
+    load_weights,
+    resolve_device,
+    save_weights,
+    strict_weights,
+)
 
 
 def test_what_is_saved_is_loaded(tmp_path):
@@ -50,6 +57,53 @@ def test_damaged_files_are_refused(tmp_path, damage):
         path.write_bytes(contents[damage])
     with pytest.raises(ArtefactError):
         load_weights(tmp_path)
+
+
+def rebuild(folder, family="line"):
+    with strict_weights(folder, family) as (tensors, config):
+        network = torch.nn.Linear(config["inputs"], 1)
+        network.load_state_dict(tensors, strict=True)
+    return network
+
+
+CONFIG = {"family": "line", "inputs": 3}
+
+
+def test_a_network_is_rebuilt_from_its_weights(tmp_path):
+    network = torch.nn.Linear(3, 1)
+    save_weights(tmp_path, network.state_dict(), CONFIG)
+    assert torch.equal(rebuild(tmp_path).weight, network.weight)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "config", "words"),
+    [
+        ({}, {"family": "vae"}, "holds a 'vae' model, not line"),
+        ({}, {}, "holds a None model"),
+        ({}, {"family": "line"}, "does not fit line: 'inputs'. Train it anew"),
+        ({}, {**CONFIG, "inputs": "three"}, "does not fit line"),
+        ({}, CONFIG, "Missing key"),
+        ({"weight": np.zeros((1, 4), np.float32)}, CONFIG, "size mismatch"),
+        ({"more": np.zeros(1)}, CONFIG, "Unexpected key"),
+    ],
+)
+def test_a_network_that_does_not_fit_its_weights_is_refused(tmp_path, arrays, config, words):
+    save_weights(tmp_path, {"bias": np.zeros(1, np.float32), **arrays}, config)
+    with pytest.raises(ArtefactError, match=words):
+        rebuild(tmp_path)
+
+
+def test_other_faults_of_a_rebuilding_plugin_come_out(tmp_path):
+    save_weights(tmp_path, {}, CONFIG)
+    with pytest.raises(ZeroDivisionError), strict_weights(tmp_path, "line"):
+        _ = 1 / 0
+
+
+def test_a_stream_is_that_of_its_seed():
+    first = torch.rand(3, generator=derive_rng(7, "gan", 0, 1))
+    assert torch.equal(first, torch.rand(3, generator=derive_rng(7, "gan", 0, 1)))
+    assert not torch.equal(first, torch.rand(3, generator=derive_rng(7, "gan", 0, 2)))
+    assert derive_rng(7, "gan").initial_seed() == derive_seed(7, "gan")
 
 
 def test_seeds_depend_on_every_part_and_on_their_order():
