@@ -122,9 +122,9 @@ def command(
 
         target = None if in_place else Path(out or "")
         return sign_folder(Path(source), target, session, jobs, resume=resume, as_json=as_json)
-    if source == _PIPE or out == _PIPE:
-        return _sign_pipe(source, out or "", session)
-    return _sign_file(Path(source), Path(out or source), session, as_json=as_json)
+    if out == _PIPE:
+        return _sign_to_stdout(source, session)
+    return _sign_file(source, out, session, as_json=as_json)
 
 
 def _check(source: str, out: str | None, *, in_place: bool, as_json: bool, resume: bool) -> None:
@@ -172,19 +172,15 @@ def _show_plan(source: str, recipe: "Recipe") -> int:
     return int(ExitCode.OK)
 
 
-def _sign_pipe(source: str, out: str, session: "CredentialSession") -> int:
-    if out == _PIPE and session.recipe.sidecar:
+def _sign_to_stdout(source: str, session: "CredentialSession") -> int:
+    if session.recipe.sidecar:
         raise UserError("A sidecar lies beside a file, and stdout is none. Give --out FILE.")
-    if out == _PIPE and output.data_stream().isatty():
+    if output.data_stream().isatty():
         raise UserError("A signed file is not for a terminal. Redirect it, or give --out FILE.")
     data = _stdin() if source == _PIPE else _content(Path(source))
-    name = "stdin" if source == _PIPE else Path(source).name
-    if out == _PIPE:
-        signed = session.sign_bytes(data, name=name)
-        _say(signed.notes)
-        output.echo_bytes(signed.data)
-        return int(ExitCode.OK)
-    session.sign(data, Path(out))
+    signed = session.sign_bytes(data, name="stdin" if source == _PIPE else Path(source).name)
+    _say(signed.notes)
+    output.echo_bytes(signed.data)
     return int(ExitCode.OK)
 
 
@@ -207,20 +203,21 @@ def _content(path: Path) -> bytes:
         raise UnreadableError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def _sign_file(source: Path, out: Path, session: "CredentialSession", *, as_json: bool) -> int:
+def _sign_file(source: str, out: str | None, session: "CredentialSession", *, as_json: bool) -> int:
     from provenance.files import sha256_file
 
-    made = session.write(source, out)
-    credential = session.verify(out)
+    target = Path(out) if out is not None else Path(os.path.realpath(source))  # a link stays one
+    made = session.write(_stdin() if source == _PIPE else Path(source), target)
+    credential = session.verify(target)
     if as_json:
         extra = {
-            "sha256": sha256_file(out),
+            "sha256": sha256_file(target),
             "parent_kept": made.kept is not None,
             "notes": list(made.notes),
         }
-        output.echo_json({"path": str(out), **extra, **credential.to_json()}, indent=2)
+        output.echo_json({"path": out or source, **extra, **credential.to_json()}, indent=2)
     else:
-        output.echo_data(output.printable(f"{out}: {credential.conclusion}"))
+        output.echo_data(output.printable(f"{out or source}: {credential.conclusion}"))
     _say(made.notes)
     return int(ExitCode.OK)
 

@@ -1,6 +1,7 @@
 """A session: signer, trust and recipe, given once and used for many files, in any process."""
 
 import io
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -126,16 +127,15 @@ class CredentialSession:
             UnreadableError: The file cannot be read.
             CredentialError: It cannot be signed or written; everything is then as it was.
         """
+        if isinstance(source, bytes) and out is None:
+            return self.sign_bytes(source, media_type=media_type, title=title).data
         if isinstance(source, bytes):
-            if out is None:
-                return self.sign_bytes(source, media_type=media_type, title=title).data
-            target = Path(out)
-            made = source_of_bytes(source, media_type, target.name)
-            settle(self._written(made, target, title or target.name)[1])
-            return target
-        target = _target(Path(source), out, in_place=in_place)
-        self.write(Path(source), target, media_type=media_type, title=title)
-        return target
+            target = Path(out or "")
+        else:
+            source = Path(source)
+            target = _target(source, out, in_place=in_place)
+        self.write(source, target, media_type=media_type, title=title)
+        return source if in_place and isinstance(source, Path) else target
 
     def sign_bytes(
         self,
@@ -162,16 +162,31 @@ class CredentialSession:
         return Signed(destination.getvalue(), made.kept, made.notes)
 
     def write(
-        self, path: Path, out: Path, *, media_type: str | None = None, title: str | None = None
+        self,
+        source: Path | bytes,
+        out: Path,
+        *,
+        media_type: str | None = None,
+        title: str | None = None,
     ) -> Plan:
-        """Sign a file on disk; ``out`` may be ``path``, which then keeps its permissions.
+        """Sign a file on disk or in memory into a file.
+
+        Args:
+            source: The file, or its bytes.
+            out: Its signed copy; may be ``source``, which then keeps its permissions.
+            media_type: MIME type; told from the content when None.
+            title: Of this file, where the recipe has none; the name of ``out`` when None.
 
         Returns:
             What was signed, with what the user should hear.
         """
-        made, pending = self.write_aside(path, out, media_type=media_type, title=title)
+        if isinstance(source, bytes):
+            made = source_of_bytes(source, media_type, out.name)
+        else:
+            made = source_of_path(source, media_type)
+        signed, pending = self._written(made, out, title or out.name)
         settle(pending)
-        return made
+        return signed
 
     def write_aside(
         self, path: Path, out: Path, *, media_type: str | None = None, title: str | None = None
@@ -237,7 +252,7 @@ def _target(source: Path, out: Path | str | None, *, in_place: bool) -> Path:
     if in_place:
         if out is not None:
             raise UserError("A file is signed in place or to another name. Leave one of them out.")
-        return source
+        return Path(os.path.realpath(source))  # a link stays one
     if out is None:
         raise UserError("Say where the signed file goes (out), or sign it in place.")
     target = Path(out)

@@ -128,6 +128,14 @@ def test_in_place_keeps_the_permissions(source, session):
     assert names(source.parent) == ["a.png"]
 
 
+def test_in_place_leaves_a_link_what_it_is(source, session):
+    link = source.with_name("link.png")
+    link.symlink_to(source)
+    assert session.sign(link, in_place=True) == link
+    assert link.is_symlink()
+    assert session.verify(source).integrity == "ok"
+
+
 def test_large_files_are_streamed(source, session, monkeypatch):
     from provenance.credentials.signing import sources
 
