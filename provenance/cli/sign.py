@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from provenance.cli import output
+from provenance.cli.asking import with_secrets
 from provenance.cli.options import jobs_option, json_option, resume_option
 from provenance.errors import ExitCode, UnreadableError, UserError
 
@@ -116,7 +117,7 @@ def command(
         return _show_plan(source, wanted)
     from provenance.credentials import CredentialSession
 
-    session = CredentialSession(wanted)
+    session = with_secrets(lambda: CredentialSession(wanted))
     if os.path.isdir(source):  # noqa: PTH112 - Path.is_dir raises for some names
         from provenance.cli.sign_folder import sign_folder
 
