@@ -1,5 +1,6 @@
 """Opens what is to be read: regular files of bounded size, and what to tell the library of them."""
 
+import io
 import os
 import stat
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from provenance.media import recognise
 
 MAX_FILE_BYTES = 4 << 30
 HEAD_BYTES = 4096
+_SMALL_BYTES = 1 << 20
 _UNKNOWN_TYPE = "application/octet-stream"
 # JUMBF: size and type of the superbox, size of its description box; then the description of a C2PA
 # manifest store begins with its type and UUID (ISO 19566-5, C2PA specification 2.4, 11.1.4)
@@ -20,6 +22,7 @@ _DOCUMENTS = (
     *("docm", "docx", "pptm", "pptx", "xlsm", "xlsx", "epub", "oxps", "zip"),
     *("odg", "odp", "ods", "odt", "otg", "otp", "ots", "ott"),
 )
+_AMBIGUOUS = ("application/zip", "text/plain", "text/xml", _UNKNOWN_TYPE)
 _BEFORE_TEXT = b"\xef\xbb\xbf \t\r\n"  # byte order mark, white space
 _OLD_QUICKTIME = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 
@@ -64,6 +67,14 @@ def open_regular(path: Path, max_bytes: int, *, follow_links: bool = True) -> IO
     raise UnreadableError(f"exceeds {limit}")
 
 
+def in_memory_if_small(stream: IO[bytes]) -> IO[bytes]:
+    """Return the content of a small file at once: the library reads in pieces of kilobytes."""
+    if os.fstat(stream.fileno()).st_size > _SMALL_BYTES:
+        return stream
+    data = stream.read(_SMALL_BYTES + 1)
+    return stream if len(data) > _SMALL_BYTES else io.BytesIO(data)  # it may be growing
+
+
 def head_of(stream: IO[bytes]) -> bytes:
     """Return the first 4,096 bytes."""
     stream.seek(0)
@@ -88,9 +99,11 @@ def media_hint(head: bytes, media_type: str | None, name: str = "") -> str:
     if media_type is None or head.lstrip(_BEFORE_TEXT)[:1] == b"<":
         found = recognise(head)
         media_type = _UNKNOWN_TYPE if found is None else found.media_type
+    if media_type not in _AMBIGUOUS:
+        return media_type
     suffix = PurePath(name).suffix[1:].lower()
-    if media_type == "application/zip":
-        return suffix if suffix in _DOCUMENTS else media_type
+    if media_type == "application/zip" and suffix in _DOCUMENTS:
+        return suffix
     if media_type in ("text/plain", "text/xml") and suffix == "svg":
         return "image/svg+xml"
     if media_type == _UNKNOWN_TYPE and head[4:8] in _OLD_QUICKTIME:

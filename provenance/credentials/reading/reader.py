@@ -33,7 +33,8 @@ def read_credential(
         options: Where to look, and how much to keep.
     """
     try:
-        with opening.open_regular(path, opening.MAX_FILE_BYTES) as stream:
+        with opening.open_regular(path, opening.MAX_FILE_BYTES) as file:
+            stream = opening.in_memory_if_small(file)
             head = opening.head_of(stream)
             if opening.is_store(head):
                 return sidecars.read_as_sidecar(path, stream, trust, options)
