@@ -195,7 +195,8 @@ def source_of_path(path: Path, media_type: str | None = None) -> Source:
     """
     try:
         with opening.open_regular(path, opening.MAX_FILE_BYTES) as stream:
-            is_small = os.fstat(stream.fileno()).st_size <= IN_MEMORY_BYTES
+            is_small = stream.seek(0, os.SEEK_END) <= IN_MEMORY_BYTES
+            stream.seek(0)
             data = stream.read() if is_small else stream.read(HEAD_BYTES)
     except UnreadableError as error:
         raise UnreadableError(f"{path}: {error}") from error
