@@ -46,8 +46,9 @@ def sidecar_of(path: Path) -> Path | None:
 
 def mentioned(credential: Credential, path: Path) -> Credential:
     """Return the credential inside a file, saying so where a sidecar lies beside it unused."""
-    sidecar = sidecar_of(path)
-    if sidecar is None or not os.path.lexists(sidecar):
+    # text, not paths: this runs for every file, and almost always ends here
+    sidecar = os.path.splitext(path)[0] + _SUFFIX  # noqa: PTH122
+    if not os.path.lexists(sidecar) or sidecar_of(path) is None:
         return credential
     return noted(credential, "the sidecar beside it was not used")
 
