@@ -12,7 +12,6 @@ from provenance.detection.scoring import score_files
 from provenance.errors import ArtefactError, ProvenanceError
 from provenance.files import sha256_file
 from provenance.plugins import registry
-from provenance.types import MediaKind
 
 if TYPE_CHECKING:
     from provenance.contracts import Detector, InputSpec
@@ -37,7 +36,7 @@ class TrainedDetector:
         self.name = card.name
         self.version = card.version
         self.input: InputSpec = card.input
-        self.kinds = frozenset(MediaKind(kind) for kind in card.kinds)
+        self.kinds = frozenset(card.kinds)
         self._detector = detector
 
     def judge(self, windows: Sequence[Sequence[Any]]) -> list[Opinion]:

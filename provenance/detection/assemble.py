@@ -97,7 +97,7 @@ def _card(
         api_version=spec.api_version,
         distribution=f"{offer.owner.distribution} {offer.owner.version}",
         suite_version=provenance.__version__,
-        kinds=sorted(map(str, spec.kinds)),
+        kinds=sorted(spec.kinds),
         summary=spec.summary,
         licence=spec.licence,
         input=fold.input,

@@ -10,6 +10,7 @@ from provenance.detection.calibration import Calibration, Threshold
 from provenance.detection.metrics import Estimate
 from provenance.errors import ArtefactError
 from provenance.files import write_json
+from provenance.types import MediaKind
 
 CARD_FILE = "card.json"
 SCHEMA_VERSION = 1
@@ -104,7 +105,7 @@ class DetectorCard(_Part):
     api_version: int
     distribution: str
     suite_version: str
-    kinds: list[str]
+    kinds: list[MediaKind]
     summary: str
     licence: str
     input: InputSpec
@@ -135,8 +136,12 @@ def read_card(folder: Path) -> DetectorCard:
         card = DetectorCard.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise ArtefactError(f"{path} is missing. Name a folder of train-detector.") from None
-    except (OSError, ValidationError) as error:
-        fact = str(error).splitlines()[0]
+    except OSError as error:
+        raise ArtefactError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        fact = f"{where:.80}: {first['msg']}" if where else first["msg"]
         raise ArtefactError(f"{path} is not a detector's card: {fact}. Train it anew.") from error
     if card.schema_version != SCHEMA_VERSION:
         raise ArtefactError(

@@ -53,16 +53,18 @@ def replay_golden(folder: Path, detector: "Detector", golden: GoldenVector) -> N
     """Score the golden inputs again.
 
     Raises:
-        ArtefactError: The inputs are damaged, or a score differs by more than the tolerance.
+        ArtefactError: The inputs are damaged or none, or a score is off by more than the tolerance.
     """
     inputs = _read_inputs(folder / GOLDEN_FILE, golden)
     scores = score_items(detector, inputs)
     expected = np.array(golden.logits)
+    if not inputs:
+        raise ArtefactError(f"{folder} has no golden inputs to check it with. Train it anew.")
     if len(inputs) != len(expected) or not scores.applicable.all():
         reason = next(filter(None, scores.reason), f"{len(inputs)} inputs")
         raise ArtefactError(f"{folder} does not score its golden inputs: {reason}.")
     difference = np.abs(scores.logit - expected) / np.maximum(1, np.abs(expected))
-    if difference.max() > golden.tolerance:
+    if not np.all(difference <= golden.tolerance):  # NaN must fail, too
         raise ArtefactError(
             f"{folder} does not reproduce its golden scores (off by {difference.max():.3g}). "
             "The plugin or a library has changed: train the detector anew."
@@ -78,9 +80,9 @@ def _read_inputs(path: Path, golden: GoldenVector) -> list[Any]:
         if sha256_file(path) != golden.sha256:
             raise ArtefactError(f"{path} is not the file that the card names. Train it anew.")
         arrays = load(data)
-    except (OSError, SafetensorError) as error:
+        return [_from_array(name, arrays[name]) for name in sorted(arrays, key=_index)]
+    except (OSError, SafetensorError, ValueError) as error:
         raise ArtefactError(f"{path} cannot be read: {error}. Train the detector anew.") from error
-    return [_from_array(name, arrays[name]) for name in sorted(arrays, key=_index)]
 
 
 def _to_array(index: int, item: Any) -> "tuple[str, NDArray[Any]]":

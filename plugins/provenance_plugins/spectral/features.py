@@ -150,7 +150,7 @@ def correlations(planes: Array) -> Array:
 
     For the horizontal and the vertical first difference: correlation of each pair of channels,
     lag-1 and lag-2 correlation within each channel along the difference, and log energy.
-    30 features.
+    28 features.
 
     Args:
         planes: float32 (N, 3, H, W), RGB.

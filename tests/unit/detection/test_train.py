@@ -1,6 +1,7 @@
 """From a corpus to an artefact: what it holds, when it is put in place, what a damaged one does."""
 
 import json
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import example_detector
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from provenance.contracts import InputSpec
 from provenance.detection import (
@@ -22,6 +24,7 @@ from provenance.detection import (
 from provenance.detection.folds import _open
 from provenance.detection.windows import cut_items
 from provenance.errors import ArtefactError, UserError
+from provenance.files import sha256_file
 from provenance.plugins import registry
 from provenance.testing.corpus import tiny_items, write_tiny_corpus
 from provenance.types import Media, MediaKind, Split, Verdict
@@ -135,6 +138,19 @@ def change_card(path, **values):
     path.write_text(json.dumps(card | values))
 
 
+def change_logits(folder, logits):
+    card = json.loads((folder / "card.json").read_text())
+    change_card(folder / "card.json", golden=card["golden"] | {"logits": logits})
+
+
+def change_golden(folder, arrays, logits):
+    """Replace the golden inputs consistently, as someone with an editor can."""
+    path = folder / "golden.safetensors"
+    path.write_bytes(save(arrays))
+    golden = {"sha256": sha256_file(path), "logits": logits, "tolerance": 0.01}
+    change_card(folder / "card.json", golden=golden)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -146,7 +162,15 @@ def change_card(path, **values):
         (lambda f: (f / "card.json").write_text("{"), "not a detector's card"),
         (lambda f: change_card(f / "card.json", version="0.9"), "was trained with example 0.9"),
         (lambda f: change_card(f / "card.json", schema_version=2), "has schema 2"),
-        (lambda f: change_card(f / "card.json", surprise=1), "not a detector's card"),
+        (
+            lambda f: change_card(f / "card.json", surprise=1),
+            "not a detector's card: surprise: Extra",
+        ),
+        (lambda f: change_card(f / "card.json", kinds=["image", "smell"]), "kinds.1: .*'image'"),
+        (lambda f: change_golden(f, {}, []), "no golden inputs"),
+        (lambda f: change_golden(f, {"array.one": np.zeros(1)}, [0.5]), "cannot be read"),
+        (lambda f: change_golden(f, {"text.0": np.full(1, 255, "u1")}, [0.5]), "cannot be read"),
+        (lambda f: change_logits(f, [math.nan] * 8), "does not reproduce"),
     ],
 )
 def test_a_damaged_artefact_is_refused(trained, damage, message):
