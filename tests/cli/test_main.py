@@ -103,10 +103,28 @@ def test_settings_come_from_the_file_the_environment_and_the_option(tmp_path, mo
     (tmp_path / "provenance.toml").write_text("[datasets]\njson = true\n")
     result = CliRunner().invoke(cli, ["datasets"])
     assert json.loads(result.stdout)
-    monkeypatch.setenv("PROVENANCE_DATASETS_AS_JSON", "0")
+    monkeypatch.setenv("PROVENANCE_DATASETS_JSON", "0")
     result = CliRunner().invoke(cli, ["datasets"])
     assert "photos" in result.stdout
     assert not result.stdout.startswith("[")
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_json"),
+    [
+        ({"JSON": "1"}, True),
+        ({"AS_JSON": "1"}, True),  # as click calls it
+        ({"JSON": "0", "AS_JSON": "1"}, False),
+        ({"JSON": ""}, False),
+        ({}, False),
+    ],
+)
+def test_json_has_a_variable_of_its_name(tmp_path, monkeypatch, variables, is_json):
+    monkeypatch.chdir(tmp_path)
+    for name, value in variables.items():
+        monkeypatch.setenv(f"PROVENANCE_DATASETS_{name}", value)
+    result = CliRunner().invoke(cli, ["datasets"])
+    assert result.stdout.startswith("[") == is_json
 
 
 def test_a_wrong_settings_file_is_a_user_error(tmp_path, monkeypatch, capsys):
