@@ -123,7 +123,11 @@ def test_a_chain_in_a_pipe(generated):
         command = [sys.executable, "-m", "provenance", "sign", "-", "--out", "-", *more]
         return subprocess.run(command, input=data, capture_output=True, check=True).stdout
 
-    data = sign(sign(generated.read_bytes(), "--model", "m"), "--action", "c2pa.edited,source_type=humanEdits")
+    data = sign(
+        sign(generated.read_bytes(), "--model", "m"),
+        "--action",
+        "c2pa.edited,source_type=humanEdits",
+    )
     command = [sys.executable, "-m", "provenance", "verify", "-", "--json"]
     found = subprocess.run(command, input=data, capture_output=True, check=False)
     (row,) = json.loads(found.stdout)
