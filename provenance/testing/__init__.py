@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     )
     from provenance.testing.oddities import odd_media
     from provenance.testing.results import CheckResult
+    from provenance.testing.signers import check_signer
 
 __all__ = [
     "CheckResult",
     "check_detector",
     "check_generator",
+    "check_signer",
     "generator_checks",
     "odd_media",
     "tiny_items",
@@ -32,6 +34,7 @@ __getattr__, __dir__ = lazy_exports(
         "CheckResult": "provenance.testing.results",
         "check_detector": "provenance.testing.detectors",
         "check_generator": "provenance.testing.generators",
+        "check_signer": "provenance.testing.signers",
         "generator_checks": "provenance.testing.generators",
         "odd_media": "provenance.testing.oddities",
         "tiny_items": "provenance.testing.corpus",

@@ -31,9 +31,9 @@ def files_opened(call: Callable[[], Any]) -> list[str]:
     return opened
 
 
-def heavy_imports(module: str) -> list[str]:
+def heavy_imports(module: str, heavy: tuple[str, ...] = _HEAVY) -> list[str]:
     """Return which heavy libraries the import of a module brings along, in a fresh process."""
-    code = f"import sys, {module}; print(*sorted(set({_HEAVY!r}) & set(sys.modules)))"
+    code = f"import sys, {module}; print(*sorted(set({heavy!r}) & set(sys.modules)))"
     result = subprocess.run(  # noqa: S603 - our own interpreter, the caller's own module
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

@@ -18,6 +18,7 @@ FORMS = {
 }
 _CURVES = {"es256": ec.SECP256R1, "es384": ec.SECP384R1, "es512": ec.SECP521R1}
 _HOUR = datetime.timedelta(hours=1)
+_LIFETIME = datetime.timedelta(days=90)  # long enough not to be warned of
 
 
 def make_key(algorithm: str, *, rsa_bits: int = 2048) -> Any:
@@ -53,7 +54,7 @@ def certify(
     name: str = "Signer",
     is_authority: bool = False,
     begins: datetime.timedelta = -_HOUR,
-    ends: datetime.timedelta = 24 * _HOUR,
+    ends: datetime.timedelta = _LIFETIME,
     usages: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.EMAIL_PROTECTION,),
     signs_certificates: bool | None = None,
     names_authority: bool = True,

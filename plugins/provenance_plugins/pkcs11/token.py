@@ -107,7 +107,8 @@ class Module:
         )
 
     def _token(self, choice: TokenChoice) -> pkcs11.Token:
-        tokens: list[pkcs11.Token] = list(self._library.get_tokens())
+        ready = pkcs11.TokenFlag.TOKEN_INITIALIZED  # others are empty slots, so to say
+        tokens: list[pkcs11.Token] = list(self._library.get_tokens(token_flags=ready))
         found = [token for token in tokens if _fits(token, choice)]
         if len(found) == 1:
             return found[0]

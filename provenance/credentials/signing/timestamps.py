@@ -19,7 +19,7 @@ PAUSE_S = 60.0
 _LONG_S = 5.0  # what counts as waiting; a refusal comes at once, and the next file may do better
 _MOST_CHARACTERS = 80
 _WRAPPED = re.compile(r"^Signature: internal error \((.*)\)$", re.DOTALL)  # the library's wording
-_NO_TOKEN = "unable to find signed data"  # of an answer that is well-formed
+_REFUSAL = "unable to find signed data"  # of an answer that is well-formed
 
 
 class TimestampError(CredentialError):
@@ -63,7 +63,7 @@ class TimestampPolicy:
             waited_s: For how long the library waited.
         """
         reason = _WRAPPED.sub(r"\1", said)
-        if _NO_TOKEN in reason:
+        if _REFUSAL in reason:
             reason = f"it refuses ({reason})"
         if waited_s >= LIBRARY_TIMEOUT_S - 1:
             reason = f"it did not answer within {waited_s:.0f} s"
