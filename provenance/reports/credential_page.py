@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from provenance.reports.credential_item import CredentialItem
 from provenance.reports.credential_words import (
     RELATIONSHIPS,
+    declared,
     detail_facts,
     manifest_facts,
     node_words,
-    origin,
     quoted,
     summary,
     trust_lines,
@@ -99,7 +99,7 @@ def index_row(item: CredentialItem, page: str) -> dict[str, Any]:
         "axes": [(axis, getattr(credential, axis)) for axis in AXES],
         "tone": _overall(item),
         "conclusion": credential.conclusion,
-        "origin": origin(credential),
+        "declared": declared(credential),
     }
 
 

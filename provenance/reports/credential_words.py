@@ -32,13 +32,15 @@ def quoted(name: str, *, most: int = _MOST_NAME) -> str:
     return f'"{shown[:most]}..."' if len(name) > most else f'"{shown}"'
 
 
-def origin(credential: "Credential") -> str:
-    """Return how the media came to be, as declared, in plain words and IPTC's; else no text."""
+def declared(credential: "Credential") -> str:
+    """Return what the media is said to be, in plain words and IPTC's; no text where nothing is."""
     said = credential.statements
     parts = [_source_type(said.source_type)] if said.source_type else []
-    edits = [name for name in dict.fromkeys(said.edit_types) if name != said.source_type]
+    if said.origin and said.origin != said.source_type:
+        parts.append(f"at first {_source_type(said.origin)}")
+    edits = [t for t in dict.fromkeys(said.edit_types) if t not in (said.source_type, said.origin)]
     if edits:
-        parts.append("edited: " + ", ".join(map(_source_type, edits[:_MOST_EDITS])))
+        parts.append("edits: " + ", ".join(map(_source_type, edits[:_MOST_EDITS])))
     return "; ".join(parts)
 
 
@@ -50,13 +52,13 @@ def summary(credential: "Credential") -> str:
 def _sentences(credential: "Credential") -> Iterator[str]:
     yield credential.conclusion
     if credential.trusted_by:
-        yield f"Vouched for by the trust list {credential.trusted_by}."
+        yield f"The trust list {credential.trusted_by} vouches for the signer."
     elif credential.statements.claimed_issuer and credential.integrity != "none":
         issuer = quoted(credential.statements.claimed_issuer)
         yield f"The signer calls itself {issuer}, which nobody confirms."
-    declared = origin(credential)
-    if declared:
-        yield f"Declared: {declared}."
+    said = declared(credential)
+    if said:
+        yield f"Declared: {said}."
 
 
 def node_words(node: "TreeNode") -> str:
@@ -90,7 +92,7 @@ def detail_facts(credential: "Credential") -> Facts:
         ("signer", _signer(credential)),
         ("publisher", ", ".join(map(quoted, said.claimed_identities)) + " (a claim)"),
         ("signed at", _signed_at(credential)),
-        ("declared", origin(credential)),
+        ("declared", declared(credential)),
         *(("signal", f"{name}: {SIGNALS[name]}") for name in credential.signals),
         ("library", f"{credential.library.state} (too coarse to be a verdict)"),
         ("library error", credential.library.error or ""),
@@ -170,7 +172,7 @@ def version_line(versions: Mapping[str, str]) -> str:
 def _source_type(name: str) -> str:
     from provenance.credentials.reading.signals import SOURCE_TYPE_WORDS
 
-    return f"{SOURCE_TYPE_WORDS[name]} ({name})"
+    return f"{SOURCE_TYPE_WORDS.get(name, name)} ({name})"
 
 
 def _maybe(name: Any) -> str:
