@@ -68,11 +68,15 @@ def open_regular(path: Path, max_bytes: int, *, follow_links: bool = True) -> IO
 
 
 def in_memory_if_small(stream: IO[bytes]) -> IO[bytes]:
-    """Return the content of a small file at once: the library reads in pieces of kilobytes."""
-    if os.fstat(stream.fileno()).st_size > _SMALL_BYTES:
+    """Return the content of a small file at once: the library reads in pieces of kilobytes.
+
+    Exactly so many bytes are asked for: room for more would cost more than the pieces do.
+    """
+    size = os.fstat(stream.fileno()).st_size
+    if size > _SMALL_BYTES:
         return stream
-    data = stream.read(_SMALL_BYTES + 1)
-    return stream if len(data) > _SMALL_BYTES else io.BytesIO(data)  # it may be growing
+    data = stream.read(size)
+    return stream if stream.read(1) else io.BytesIO(data)  # it may be growing
 
 
 def head_of(stream: IO[bytes]) -> bytes:
