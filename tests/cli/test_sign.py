@@ -49,7 +49,7 @@ def test_a_credential_is_kept_as_the_parent(sign, source, tmp_path):
     assert report["parent_kept"] is True
     assert report["library"]["n_manifests"] == 3
     assert (report["integrity"], report["signer"], report["ancestors"]) == ("ok", "trusted", "ok")
-    assert report["source_type"] == "digitalCapture"
+    assert (report["source_type"], report["origin"]) == ("composite", "digitalCapture")
     assert report["actions"] == ["c2pa.opened", "c2pa.edited"]
 
 

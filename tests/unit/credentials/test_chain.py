@@ -56,8 +56,10 @@ def test_the_last_station_shows_the_whole_tree_trusted(chain):
 def test_the_edit_is_declared_a_composite_and_its_origin_kept(chain):
     credential = provenance.verify(chain[2])
     assert credential.statements.edit_types == (COMPOSITE,)
-    assert credential.source_type == "trainedAlgorithmicMedia"  # what the first signer said
+    assert credential.source_type == COMPOSITE
+    assert credential.origin == "trainedAlgorithmicMedia"  # what the first signer said
     last = provenance.verify(chain[-1])
+    assert (last.source_type, last.origin) == (COMPOSITE, "trainedAlgorithmicMedia")
     assert last.statements.edit_types == ("humanEdits", COMPOSITE)
 
 

@@ -68,8 +68,8 @@ def test_an_edit_keeps_the_parent(signed, tmp_path, signer, anchors):
     assert credential.library.n_manifests == 2
     assert (credential.integrity, credential.ancestors) == ("ok", "ok")
     assert credential.statements.actions == ("c2pa.opened", "c2pa.edited")
-    # wholly made by a model stays so, whatever was edited afterwards
-    assert credential.source_type == "trainedAlgorithmicMedia"
+    assert credential.source_type == "compositeWithTrainedAlgorithmicMedia"
+    assert credential.origin == "trainedAlgorithmicMedia"
     assert credential.statements.edit_types == ("compositeWithTrainedAlgorithmicMedia",)
 
 
