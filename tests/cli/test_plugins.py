@@ -41,6 +41,13 @@ def test_json_lists_every_plugin_and_its_fault(faulty):
     assert rows["photos"]["import_s"] >= 0
 
 
+def test_signers_are_listed(tmp_path):
+    rows = json.loads(provenance("plugins", "--json", path=tmp_path).stdout)
+    offers = {row["name"]: row["offers"] for row in rows}
+    for name in ("pem", "pkcs11", "command"):
+        assert offers[name] == [f"signers: {name}"]
+
+
 def test_noise_of_plugins_goes_to_stderr_even_from_native_code(faulty):
     result = provenance("plugins", "--json", path=faulty)
     json.loads(result.stdout)
