@@ -121,7 +121,7 @@ def test_laundering_a_changed_parent_shows_in_the_ancestors(signed, tmp_path, si
     assert credential.library.state == "Trusted"  # so the state alone would have hidden it
     assert axes(credential) == ("ok", "trusted", "none", "failed")
     assert credential.is_broken
-    assert credential.source_type is None  # a broken parent has no say
+    assert credential.origin is None  # a broken parent has no say
 
 
 def test_an_issuer_is_named_only_where_trusted(tmp_path, png, manifest, monkeypatch, nobody):
