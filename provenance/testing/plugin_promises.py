@@ -33,13 +33,8 @@ from provenance.testing.probes import (
 from provenance.training import WEIGHTS_FILE
 
 
-class PluginSubject(Protocol):
-    """What a kit must know of a plugin for the checks below."""
-
-    @property
-    def factory(self) -> Callable[[], Any]:
-        """As registered."""
-        ...
+class DeclaredSubject(Protocol):
+    """A plugin by what it declares."""
 
     @property
     def spec(self) -> Any:
@@ -52,7 +47,16 @@ class PluginSubject(Protocol):
         ...
 
 
-class SavedSubject(PluginSubject, Protocol):
+class BuiltSubject(DeclaredSubject, Protocol):
+    """A plugin that is built without arguments."""
+
+    @property
+    def factory(self) -> Callable[[], Any]:
+        """As registered."""
+        ...
+
+
+class SavedSubject(BuiltSubject, Protocol):
     """A plugin that was trained and saved."""
 
     @property
@@ -64,20 +68,20 @@ class SavedSubject(PluginSubject, Protocol):
 # --- checks ---------------------------------------------------------------------------------------
 
 
-def spec_travels(subject: PluginSubject) -> None:
+def spec_travels(subject: DeclaredSubject) -> None:
     """A spec is plain data: it comes out of a pickle as it went in."""
     arrived = pickle.loads(pickle.dumps(subject.spec))  # noqa: S301 - pickled on the same line
     assert arrived == subject.spec, "the spec changes in a pickle"
 
 
-def construction_is_cheap(subject: PluginSubject) -> None:
+def construction_is_cheap(subject: BuiltSubject) -> None:
     """Construct under a ban on files: a constructor that reads is one that can fail."""
     subject.factory()  # imports that the factory needs may read their files
     opened = files_opened(subject.factory)
     assert not opened, f"the constructor opens {opened[0]}"
 
 
-def import_is_light(subject: PluginSubject) -> None:
+def import_is_light(subject: DeclaredSubject) -> None:
     """Listing plugins imports all of them, and must not take seconds."""
     if subject.module is not None:
         heavy = heavy_imports(subject.module)

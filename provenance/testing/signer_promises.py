@@ -30,7 +30,7 @@ from provenance.credentials.signing.chains import read_chain
 from provenance.credentials.signing.signatures import Checker, check_algorithm
 from provenance.errors import ProvenanceError
 from provenance.media import encode_png
-from provenance.testing.plugin_promises import assert_identity, assert_quiet
+from provenance.testing.plugin_promises import assert_identity, assert_quiet, spec_travels
 from provenance.testing.probes import heavy_imports
 from provenance.testing.results import by_name
 
@@ -102,11 +102,6 @@ def _settings_are_explained(subject: Subject) -> None:
     assert not unknown, f"files that are no settings: {', '.join(sorted(unknown))}"
     unknown = set(subject.settings) - set(spec.settings)
     assert not unknown, f"settings that the spec does not name: {', '.join(sorted(unknown))}"
-
-
-def _spec_travels(subject: Subject) -> None:
-    arrived = pickle.loads(pickle.dumps(subject.spec))  # noqa: S301 - pickled on the same line
-    assert arrived == subject.spec, "the spec changes in a pickle"
 
 
 def _import_is_light(subject: Subject) -> None:
@@ -219,7 +214,7 @@ def _failures_are_told_and_forgotten(subject: Subject) -> None:
 CHECKS: Mapping[str, Callable[[Subject], None]] = by_name(
     _spec_is_complete,
     _settings_are_explained,
-    _spec_travels,
+    spec_travels,
     _import_is_light,
     _bad_settings_are_refused,
     _missing_files_are_refused,
