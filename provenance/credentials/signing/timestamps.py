@@ -18,8 +18,11 @@ PAUSE_S = 60.0
 """For so long an authority that kept us waiting is not asked where its time-stamp is optional."""
 _LONG_S = 5.0  # what counts as waiting; a refusal comes at once, and the next file may do better
 _MOST_CHARACTERS = 80
-_WRAPPED = re.compile(r"^Signature: internal error \((.*)\)$", re.DOTALL)  # the library's wording
-_REFUSAL = "unable to find signed data"  # of an answer that is well-formed
+_WRAPPED = re.compile(r"^Signature: (?:internal error \((.*)\)|(.*))$", re.DOTALL)
+_MEANINGS = {  # what the library says, and what it means
+    "unable to find signed data": "it refuses",
+    "too big for JUMBF box": "its answer is longer than the 10 kB that the library has room for",
+}
 
 
 class TimestampError(CredentialError):
@@ -62,9 +65,9 @@ class TimestampPolicy:
             said: What the library says of it.
             waited_s: For how long the library waited.
         """
-        reason = _WRAPPED.sub(r"\1", said)
-        if _REFUSAL in reason:
-            reason = f"it refuses ({reason})"
+        reason = _WRAPPED.sub(lambda match: match[1] or match[2], said)
+        meanings = [meaning for words, meaning in _MEANINGS.items() if words in reason]
+        reason = f"{meanings[0]} ({reason})" if meanings else reason
         if waited_s >= LIBRARY_TIMEOUT_S - 1:
             reason = f"it did not answer within {waited_s:.0f} s"
         remedy = (

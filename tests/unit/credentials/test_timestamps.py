@@ -109,6 +109,7 @@ REASONS = {
     "failing": "status = 500",
     "garbage": "decode error",
     "other": "nonce mismatch",
+    "long": "longer than the 10 kB",
     "redirecting": "redirect",
 }
 

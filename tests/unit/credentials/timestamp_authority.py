@@ -69,7 +69,8 @@ def timestamp_authority(folder: Path, behaviour: str = "good") -> Iterator[Autho
         folder: For its keys; made when missing.
         behaviour: ``good``; ``refusing`` (a proper rejection), ``failing`` (status 500),
             ``garbage``, ``other`` (a good token of something else), ``slow`` (no answer),
-            ``dripping`` (a byte now and then), ``huge``, ``redirecting``.
+            ``dripping`` (a byte now and then), ``huge``, ``long`` (a good token with a pile of
+            certificates), ``redirecting``.
     """
     if not shutil.which("openssl"):
         pytest.skip("openssl is not installed; it makes the time-stamps")
@@ -118,11 +119,11 @@ def make_keys(folder: Path) -> None:
     (folder / "openssl.cnf").write_text(_CONFIGURATION.format(folder=folder))
 
 
-def token(folder: Path, query: bytes) -> bytes:
-    """Return the answer of an honest authority."""
+def token(folder: Path, query: bytes, *more: str | Path) -> bytes:
+    """Return the answer of an honest authority; ``more`` are options of ``openssl ts``."""
     (folder / "query.tsq").write_bytes(query)
     command = ["openssl", "ts", "-reply", "-config", folder / "openssl.cnf", "-section", "ours"]
-    command += ["-queryfile", folder / "query.tsq"]
+    command += ["-queryfile", folder / "query.tsq", *more]
     return subprocess.run(command, capture_output=True, check=True).stdout
 
 
@@ -155,6 +156,16 @@ def _huge(handler: http.server.BaseHTTPRequestHandler, folder: Path, query: byte
         handler.wfile.write(bytes(1 << 20))
 
 
+def _long(handler: http.server.BaseHTTPRequestHandler, folder: Path, query: bytes) -> None:
+    pile = folder / "pile.pem"
+    others = (_new(f"Number {number}") for number in range(40))
+    pem = (
+        _certificate(name, key.public_key(), name, key, is_authority=True) for key, name in others
+    )
+    pile.write_bytes(b"".join(one.public_bytes(serialization.Encoding.PEM) for one in pem))
+    _send(handler, token(folder, query, "-chain", pile))
+
+
 def _redirecting(handler: http.server.BaseHTTPRequestHandler, folder: Path, query: bytes) -> None:
     handler.send_response(302)
     handler.send_header("Location", "/elsewhere")
@@ -183,6 +194,7 @@ _BEHAVIOURS: dict[str, Callable[[http.server.BaseHTTPRequestHandler, Path, bytes
     "slow": _slow,
     "dripping": _dripping,
     "huge": _huge,
+    "long": _long,
     "redirecting": _redirecting,
 }
 
