@@ -147,7 +147,7 @@ def test_an_edit_of_a_synthetic_file_stays_synthetic(write, manifest):
 
 @pytest.mark.parametrize("signer", ["expired", "untrusted"])
 def test_nobody_is_revoked_into_a_claim(signer):
-    claim = Statements(source_type="trainedAlgorithmicMedia")
+    claim = Statements(source_type="trainedAlgorithmicMedia", origin="trainedAlgorithmicMedia")
     credential = Credential("ok", signer, "none", "none", "x", claim, is_present=True)
     assert plugin.judge(credential)[:2] == (Channel.METADATA, Verdict.SYNTHETIC)
     revoked = Credential("ok", "revoked", "none", "none", "x", claim, is_present=True)
