@@ -44,6 +44,7 @@ SOURCE_TYPES: dict[str, str] = {
 MADE_BY_A_MODEL = frozenset({TRAINED_ALGORITHMIC_MEDIA, "trainedAlgorithmicData"})
 PARTLY_MADE_BY_A_MODEL = frozenset({COMPOSITE_WITH_TRAINED_ALGORITHMIC_MEDIA, "compositeSynthetic"})
 COMPOSED = frozenset({COMPOSITE, "compositeCapture", "humanEdits"})
+KINDS_OF_EDIT = frozenset({"humanEdits", "algorithmicallyEnhanced"})
 CAPTURED = frozenset(
     {"digitalCapture", "computationalCapture", "negativeFilm", "positiveFilm", "print"}
 )

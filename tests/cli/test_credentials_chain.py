@@ -81,7 +81,8 @@ def test_the_whole_chain_is_trusted_and_a_composite(provenance, chain):
     assert axes == ["ok", "trusted", "none", "ok"]
     assert found["library"]["n_manifests"] == 5  # original, photograph, edit, edit, update
     # made by a model in the beginning, and since the edit a composite with what a model made
-    assert found["source_type"] == "trainedAlgorithmicMedia"
+    assert found["origin"] == "trainedAlgorithmicMedia"
+    assert found["source_type"] == "compositeWithTrainedAlgorithmicMedia"
     assert found["edit_types"][0] == "compositeWithTrainedAlgorithmicMedia"
     assert "humanEdits" in found["edit_types"]
     assert {"fullyGenAIMedia", "perceptibleGenAI"} <= set(found["signals"])

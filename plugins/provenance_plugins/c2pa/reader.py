@@ -78,7 +78,7 @@ def judge(credential: Credential) -> tuple[Channel, Verdict, str]:
 
 def _claim(credential: Credential) -> tuple[Verdict, str]:
     """Return what the manifest amounts to, and in words; no words where it says nothing."""
-    origin, edits = credential.source_type, set(credential.statements.edit_types)
+    origin, edits = credential.origin, set(credential.statements.edit_types)
     if origin in MADE_BY_A_MODEL:
         return Verdict.SYNTHETIC, "a model made it"
     if origin == _BY_ALGORITHM:
@@ -93,7 +93,7 @@ def _claim(credential: Credential) -> tuple[Verdict, str]:
 
 
 def _names_a_model(credential: Credential) -> bool:
-    said = {credential.source_type, *credential.statements.edit_types}
+    said = {credential.origin, *credential.statements.edit_types}
     return bool(said & (MADE_BY_A_MODEL | PARTLY_MADE_BY_A_MODEL | {_BY_ALGORITHM}))
 
 

@@ -100,8 +100,10 @@ class Statements:
         claimed_identities: Who says, in an identity assertion (CAWG) beside the signature, that
             they published the file. No anchors for identities are given, so never a fact.
         signed_at: Time of the time-stamp; a fact only if the time axis is ``trusted``.
-        source_type: How the media came to be: name of a digital source type, by the first action.
-            The parent's is taken where this manifest only opens and edits one that verifies.
+        source_type: What the media is now: name of a digital source type, by the newest action that
+            speaks of the whole, as "composite with media made by a model" does of an edited one.
+        origin: How it first came to be, by the oldest action. The parents' words are taken for
+            both where this manifest only opens and edits one that verifies.
         edit_types: Source types of the edits that followed.
         editorial: Whether there were edits that change what is seen or heard.
         actions: All actions of the manifest, in order.
@@ -114,6 +116,7 @@ class Statements:
     claimed_identities: tuple[str, ...] = ()
     signed_at: str | None = None
     source_type: str | None = None
+    origin: str | None = None
     edit_types: tuple[str, ...] = ()
     editorial: bool = False
     actions: tuple[str, ...] = ()
@@ -128,6 +131,7 @@ class Statements:
             "claimed_identities": list(self.claimed_identities),
             "signed_at": self.signed_at,
             "source_type": self.source_type,
+            "origin": self.origin,
             "edit_types": list(self.edit_types),
             "editorial": self.editorial,
             "actions": list(self.actions),
@@ -190,6 +194,11 @@ class Credential:
     def source_type(self) -> str | None:
         """How the media came to be, as the signer claims."""
         return self.statements.source_type
+
+    @property
+    def origin(self) -> str | None:
+        """How the media first came to be, as the signer claims."""
+        return self.statements.origin
 
     @property
     def is_broken(self) -> bool:

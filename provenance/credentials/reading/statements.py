@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from provenance.credentials.reading.credential import Statements
-from provenance.credentials.source_types import MADE_BY_A_MODEL, source_type_name
+from provenance.credentials.source_types import KINDS_OF_EDIT, MADE_BY_A_MODEL, source_type_name
 
 _MAX_ACTIONS = 1000  # per manifest, of a hostile file
 _MAX_TEXT = 1000
@@ -51,7 +51,8 @@ def read_statements(store: Mapping[str, Any], *, follow_parents: bool) -> Statem
         claimed_signer=short_text(signature.get("common_name")),
         claimed_identities=tuple(_identities(manifest)),
         signed_at=short_text(signature.get("time")),
-        source_type=_origin(followed),
+        source_type=_present_type(followed),
+        origin=_origin(followed),
         edit_types=tuple(t for t in map(source_type_of, later) if t),
         editorial=any(_name(action) not in NOT_EDITORIAL for action in later),
         actions=tuple(map(_name, actions_of(manifest))),
@@ -101,6 +102,20 @@ def _origin(line: list[Mapping[str, Any]]) -> str | None:
         for action in actions_of(manifest):
             name = source_type_of(action)
             if name and (_name(action) == _INCEPTION[0] or name in MADE_BY_A_MODEL):
+                return name
+    return None
+
+
+def _present_type(line: list[Mapping[str, Any]]) -> str | None:
+    """Return the newest source type that says what the whole is; an edit's says what was done.
+
+    So a generated picture that was edited is the composite that its editor declares, while
+    "edited by hand" leaves it what it was.
+    """
+    for manifest in line:
+        for action in reversed(actions_of(manifest)):
+            name = source_type_of(action)
+            if name and (_name(action) == _INCEPTION[0] or name not in KINDS_OF_EDIT):
                 return name
     return None
 

@@ -47,7 +47,11 @@ class Ingredient:
         """Whether its signer says that a model made it, wholly or in part."""
         if self.credential is None:
             return False
-        said = {self.credential.source_type, *self.credential.statements.edit_types}
+        said = {
+            self.credential.origin,
+            self.credential.source_type,
+            *self.credential.statements.edit_types,
+        }
         return bool(said & (MADE_BY_A_MODEL | PARTLY_MADE_BY_A_MODEL))
 
     def attachment(self) -> Attachment:

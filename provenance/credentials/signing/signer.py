@@ -88,8 +88,11 @@ class Signer:
         try:
             yield
         except Exception as error:
-            if (failure := _now.failure) is not None:
+            failure = _now.failure
+            if isinstance(failure, Exception):
                 raise self._blame(failure) from failure
+            if failure is not None:
+                raise failure from None  # an interruption is nobody's fault
             if self._lacks_timestamp(error):
                 raise self._blame_authority(error) from error
             raise
@@ -125,10 +128,8 @@ class Signer:
         names = ("key",) if self.name == DEVELOPMENT else registry().signer(self.name).spec.files
         return [Path(value) for name, value in self.settings if name in names]
 
-    def _blame(self, failure: BaseException) -> BaseException:
-        if not isinstance(failure, Exception):
-            return failure  # an interruption is nobody's fault
-        return CredentialError(f"The signer {self.name!r} failed: {_reason(failure)}")
+    def _blame(self, failure: Exception) -> CredentialError:
+        return CredentialError(f"The signer {self.name!r} failed: {_reason(failure)}.")
 
 
 def load_signer(

@@ -2,7 +2,9 @@
 
 The library asks once for each signature, checks that the answer is about it, and gives up after
 30 s in all, however the authority delays (measured: silent, and a byte now and then). It keeps the
-whole answer in memory, so that an authority that is asked over ``http`` should be a near one.
+whole answer in memory, so that an authority that is asked over ``http`` should be a near one. It
+asks through the proxy that the environment names (``HTTPS_PROXY``, ``NO_PROXY``), and whatever
+``core.allowed_network_hosts`` says: the address in the policy is the permission.
 """
 
 import re
