@@ -103,7 +103,8 @@ class CredentialTable:
         ]
 
     def _styled(self, text: str, *, fg: str | None = None, bold: bool = False) -> str:
-        return click.style(text, fg=fg, bold=bold or None) if self._colour else text
+        is_plain = not self._colour or (fg is None and not bold)
+        return text if is_plain else click.style(text, fg=fg, bold=bold or None)
 
 
 def wrap(text: str, width: int) -> list[str]:
