@@ -15,6 +15,12 @@ ONE_THREAD = dict.fromkeys(
 """Environment of a process that computes with one thread. Numerical libraries read it at import;
 processes that each use all cores slow one another down."""
 
+_TOP_PAD_BYTES = 16 << 20
+ROOMY_HEAP = {"MALLOC_TOP_PAD_": str(_TOP_PAD_BYTES)}
+"""Environment of a process that handles file after file: glibc then keeps freed memory for the next
+one, up to 16 MiB, instead of giving it back and having every page cleared anew. Measured on JPEG of
+220 kB: verifying takes a tenth less time, signing a quarter."""
+
 
 def default_jobs() -> int:
     """Return how many processes this one may keep busy: the cores that it is allowed to run on."""
