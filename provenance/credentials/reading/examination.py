@@ -21,6 +21,7 @@ from provenance.credentials.reading.credential import (
     absent,
 )
 from provenance.credentials.reading.details import CertificateClaim, read_certificates
+from provenance.credentials.reading.labels import holds_deadly_label
 from provenance.credentials.reading.opening import STORE_MARK, Asset
 from provenance.credentials.reading.signals import read_signals
 from provenance.credentials.reading.statements import read_statements
@@ -89,6 +90,8 @@ def examine(
         manifest_data: The store; the file's own when None.
         place: Where the store comes from.
     """
+    if holds_deadly_label(asset.stream, manifest_data):
+        return _damaged("a label in it would end the process that reads it", place)
 
     def look(trusted: c2pa.Context) -> c2pa.Reader | None:
         asset.stream.seek(0)

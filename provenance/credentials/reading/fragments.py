@@ -17,6 +17,7 @@ from provenance.credentials.reading.credential import (
     absent,
 )
 from provenance.credentials.reading.examination import examine_by, not_examined
+from provenance.credentials.reading.labels import holds_deadly_label
 from provenance.credentials.reading.opening import MAX_FILE_BYTES, head_of, open_regular
 from provenance.credentials.trust.anchors import TrustAnchors
 from provenance.errors import UnreadableError
@@ -80,6 +81,9 @@ def _read(
 def _pair(
     init: IO[bytes], segment: IO[bytes], trust: TrustAnchors, options: ReadingOptions
 ) -> Credential:
+    if holds_deadly_label(init) or holds_deadly_label(segment):
+        return not_examined("a label in it would end the process that reads it", is_present=True)
+
     def look(trusted: c2pa.Context) -> c2pa.Reader | None:
         init.seek(0)
         reader = c2pa.Reader.try_create(_VIDEO, init, None, trusted)

@@ -12,8 +12,9 @@ import c2pa
 
 from provenance.credentials.engine import context
 from provenance.credentials.reading import opening
+from provenance.credentials.reading.containers import is_bare
+from provenance.credentials.reading.labels import holds_deadly_label
 from provenance.credentials.reading.sidecars import MAX_SIDECAR_BYTES, sidecar_of
-from provenance.credentials.signing.containers import is_bare
 from provenance.credentials.trust.anchors import TrustAnchors
 from provenance.errors import CredentialError, UnreadableError, UserError
 from provenance.media import recognise
@@ -97,6 +98,9 @@ class Source:
             return True
         try:
             with self.open() as stream:
+                if holds_deadly_label(stream):
+                    return False
+                stream.seek(0)
                 reader = c2pa.Reader.try_create(self.media_type, stream, context=context())
         except c2pa.C2paError:
             return False  # a damaged or remote credential: whoever reads it in full says which

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from provenance.credentials.reading.opening import open_regular
-from provenance.credentials.signing.containers import (
+from provenance.credentials.reading.containers import (
     APP11,
     CREDENTIAL_CHUNK,
     JPEG,
@@ -21,6 +20,7 @@ from provenance.credentials.signing.containers import (
     jpeg_segments,
     png_chunks,
 )
+from provenance.credentials.reading.opening import open_regular
 from provenance.errors import UnreadableError, UserError
 from provenance.files import write_atomic
 from provenance.media import recognise

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 import provenance
 from provenance.credentials import strip_credential, strip_file
-from provenance.credentials.signing.containers import is_bare, jpeg_segments
+from provenance.credentials.reading.containers import is_bare, jpeg_segments
 from provenance.errors import UnreadableError, UserError
 from provenance.media import decode_image, encode_jpeg
 

@@ -1,0 +1,92 @@
+"""Finds the labels that end the process: the library must not see them.
+
+c2pa-rs 0.91.3 looks for a version ("v2") behind the last dot of the label of a JUMBF box, and cuts
+the text after one byte. Where a longer character begins there, it aborts, which no caller can
+catch: a picture of 4 kB would end a server. C2PA's own labels are ASCII (specification 2.4, 6.2).
+
+Labels are looked for as they lie in the file. One inside compressed or encrypted parts goes unseen,
+so bytes from strangers are best read in worker processes, as ``provenance verify`` and ``scan`` do.
+"""
+
+import base64
+import binascii
+import io
+import mmap
+import re
+from typing import IO
+
+from provenance.credentials.reading.containers import (
+    APP11,
+    CREDENTIAL_CHUNK,
+    jpeg_segments,
+    png_chunks,
+)
+from provenance.errors import UnreadableError
+
+_DESCRIPTION = b"jumd"  # then a UUID of 16 bytes, one byte of flags, and the label (ISO 19566-5)
+_LABEL_AT = len(_DESCRIPTION) + 17
+_MAX_LABEL_BYTES = 4096
+_MOST_LABELS = 50_000  # a store of a thousand manifests has a fifth of that
+_BEFORE_LONG_CHARACTER = re.compile(rb"(?:\A|\.)[\x80-\xff]")
+_SVG_STORE = re.compile(rb"manifest[^<>]{0,1000}>([A-Za-z0-9+/=\s]{40,})<")
+_PNG, _JPEG = b"\x89PNG", b"\xff\xd8"
+_SEGMENT_HEAD_BYTES = 20  # of an APP11 segment, box header included, which each of them repeats
+_Bytes = bytes | mmap.mmap
+
+
+def holds_deadly_label(stream: IO[bytes], manifest_data: bytes | None = None) -> bool:
+    """Whether reading a file, or the manifest store beside it, would abort the process.
+
+    Args:
+        stream: The file; its position is changed.
+        manifest_data: The content of a sidecar, or of a manifest from a server.
+    """
+    if manifest_data is not None and _is_deadly(manifest_data):
+        return True
+    if isinstance(stream, io.BytesIO):
+        return _is_deadly_file(stream.getvalue())
+    with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return _is_deadly_file(content)
+
+
+def _is_deadly_file(content: _Bytes) -> bool:
+    if any(map(_is_deadly, _parts(content))):
+        return True
+    return b"<" in content[:64] and any(map(_is_deadly, _stores_in_text(content)))
+
+
+def _parts(content: _Bytes) -> list[_Bytes]:
+    """Return where a store may lie: parts of the commonest formats, for speed; else all."""
+    try:
+        if content[:4] == _PNG:
+            chunks = png_chunks(content)
+            return [content[start:stop] for start, stop, kind in chunks if kind == CREDENTIAL_CHUNK]
+        if content[:2] == _JPEG:  # a label may lie across two segments
+            segments = (one for one in jpeg_segments(content) if one[2] == APP11)
+            return [b"".join(content[a + _SEGMENT_HEAD_BYTES : b] for a, b, _ in segments)]
+    except UnreadableError:
+        return [content]
+    return [content]
+
+
+def _is_deadly(content: _Bytes) -> bool:
+    at = content.find(_DESCRIPTION)
+    for _ in range(_MOST_LABELS):
+        if at < 0:
+            return False
+        label = content[at + _LABEL_AT : at + _LABEL_AT + _MAX_LABEL_BYTES].partition(b"\0")[0]
+        if _BEFORE_LONG_CHARACTER.search(label):
+            return True
+        at = content.find(_DESCRIPTION, at + 1)
+    return True
+
+
+def _stores_in_text(content: _Bytes) -> list[bytes]:
+    """Return the manifest stores in an SVG, where they stand in base64."""
+    found = []
+    for match in _SVG_STORE.finditer(content):
+        try:
+            found.append(base64.b64decode(match[1]))
+        except binascii.Error:
+            continue  # the library refuses it too
+    return found

@@ -1,0 +1,99 @@
+"""Labels on which the library aborts never reach it; each file here would end the test run."""
+
+import base64
+import io
+import re
+
+import pytest
+
+from provenance.credentials import development_signer, read_credential, read_credential_bytes
+from provenance.credentials.reading.labels import holds_deadly_label
+from provenance.errors import UserError
+
+HARMLESS, DEADLY = b"com.example.AB", b"com.example.\xc2\x9b"
+
+
+@pytest.fixture
+def label_in(manifest):
+    """Signs a carrier with an assertion whose label can be replaced byte for byte."""
+
+    def make(data, media_type):
+        from provenance.credentials import sign_bytes
+
+        extra = {"label": HARMLESS.decode(), "data": {"x": 1}}
+        said = {**manifest, "assertions": [*manifest["assertions"], extra]}
+        return sign_bytes(data, media_type, said, development_signer())
+
+    return make
+
+
+@pytest.fixture(params=["image/png", "image/jpeg", "audio/wav", "image/svg+xml"])
+def signed_pair(request, label_in, carriers):
+    """(media type, file that reads well, the same with the label on which the library aborts)."""
+    good = label_in(carriers[request.param], request.param)
+    if request.param != "image/svg+xml":
+        assert HARMLESS in good
+        return request.param, good, good.replace(HARMLESS, DEADLY)
+    text = re.findall(rb"manifest>([^<]+)<", good)[0]
+    store = base64.b64decode(text)
+    changed = base64.b64encode(store.replace(HARMLESS, DEADLY))
+    return request.param, good, good.replace(text, changed)
+
+
+@pytest.fixture
+def carriers(png, pixels):
+    from provenance.media import encode_jpeg
+
+    wav = b"RIFF" + (36 + 64).to_bytes(4, "little") + b"WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00"
+    wav += (8000).to_bytes(4, "little") + (16000).to_bytes(4, "little")
+    wav += b"\x02\x00\x10\x00data" + (64).to_bytes(4, "little") + bytes(64)
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="4"/></svg>'
+    return {
+        "image/png": png,
+        "image/jpeg": encode_jpeg(pixels),
+        "audio/wav": wav,
+        "image/svg+xml": svg,
+    }
+
+
+def test_such_a_credential_is_damaged_and_nothing_else_is(signed_pair, nobody, tmp_path):
+    media_type, good, deadly = signed_pair
+    assert read_credential_bytes(good, media_type, nobody).integrity == "ok"
+    found = read_credential_bytes(deadly, media_type, nobody)
+    assert (found.integrity, found.signer, found.is_present) == ("failed", "none", True)
+    assert "end the process" in (found.library.error or "")
+    path = tmp_path / "deadly"
+    path.write_bytes(deadly)
+    assert read_credential(path, media_type, nobody).integrity == "failed"
+
+
+def test_it_is_neither_signed_again_nor_taken_as_an_ingredient(signed_pair, tmp_path, png):
+    import provenance
+
+    _, _, deadly = signed_pair
+    path = tmp_path / "deadly"
+    path.write_bytes(deadly)
+    with pytest.raises(UserError, match="cannot be kept"):
+        provenance.sign(deadly)
+    with pytest.raises(UserError):
+        provenance.sign(png, ingredients=[{"path": str(path), "relationship": "component"}])
+
+
+def test_a_label_across_two_segments_of_a_jpeg_is_seen():
+    def segment(payload):
+        return b"\xff\xeb" + (len(payload) + 20 - 2).to_bytes(2) + b"JP" + bytes(14) + payload
+
+    box = b"jumd" + bytes(17) + DEADLY + b"x\0"
+    for cut in range(1, len(box)):
+        halves = segment(box[:cut]) + segment(box[cut:])
+        assert holds_deadly_label(io.BytesIO(b"\xff\xd8" + halves + b"\xff\xda")), cut
+
+
+def test_a_sidecar_is_looked_at_too():
+    store = b"jumd" + bytes(17) + DEADLY
+    assert holds_deadly_label(io.BytesIO(b"anything"), store)
+    assert not holds_deadly_label(io.BytesIO(b"anything"), store.replace(DEADLY, HARMLESS))
+
+
+def test_a_file_of_marks_alone_is_refused_in_bounded_time():
+    assert holds_deadly_label(io.BytesIO(b"RIFF" + b"jumd" * 60_000))
