@@ -47,6 +47,9 @@ def make_reader(
         options: Where to look and how much to keep; with thumbnails, the file is pictured, too.
         init: Init segment that the files are fragments of; None for whole files.
     """
+    # now, so that the first file's time does not pay for it
+    from provenance.credentials import read_credential, read_fragments  # noqa: F401
+
     return functools.partial(_read, trust=trust, options=options, init=init)
 
 

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from provenance.credentials import TrustAnchors
     from provenance.reports import CredentialItem
 
-_WORKER_BYTES = 2 << 30  # verifying was measured to take up to 560 MiB, of a file of any size
+# verifying was measured to take up to 560 MiB, of a file of any size; and files of up to 4 GiB are
+# mapped, which takes address space, though no memory
+_WORKER_BYTES = 6 << 30
 _MANY_FILES = 100  # from here on progress is worth a line
 _MAX_HOST = 253  # RFC 1035, 2.3.4
 
