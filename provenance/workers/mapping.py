@@ -65,6 +65,7 @@ def map_in_workers(
     Raises:
         ProvenanceError: Workers cannot be started, or ``make`` fails: then what it raised, where
             that was an error of ours.
+        ValueError: ``jobs`` or ``chunk`` is below 1.
 
     Example:
         >>> list(map_in_workers(make, [1, 2], jobs=2, lost=report, item_s=5, worker_bytes=None))

@@ -38,12 +38,15 @@ class WorkerPool(Generic[T, R]):
             take long, so that no worker waits for items that another one sits on.
 
     Raises:
+        ValueError: ``jobs`` or ``most_held`` is below 1.
         Exception: Whatever pickling raises, where ``work`` cannot be pickled.
     """
 
     def __init__(
         self, work: Work[T, R], jobs: int, lost: Callable[[T, str], R], *, most_held: int = 2
     ) -> None:
+        if min(jobs, most_held) < 1:
+            raise ValueError(f"{jobs} workers that hold {most_held} items each do no work")
         self._work = work
         self._pickled_work = pickle.dumps(work, pickle.HIGHEST_PROTOCOL)
         self._jobs = jobs

@@ -131,7 +131,7 @@ def _start(descriptor: int) -> "subprocess.Popen[bytes]":
             # native noise must not get between rows on stdout
             stdout=2 if is_loud else subprocess.DEVNULL,
             stderr=None if is_loud else subprocess.DEVNULL,
-            env=os.environ | ONE_THREAD | ROOMY_HEAP,
+            env=ROOMY_HEAP | os.environ | ONE_THREAD,
             pass_fds=(descriptor,),
         )
     except OSError as error:

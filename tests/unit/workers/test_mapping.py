@@ -32,6 +32,16 @@ def test_few_items(run, jobs, count):
     assert list(run(range(count), jobs=jobs)) == [2 * i for i in range(count)]
 
 
+@pytest.mark.parametrize("options", [{"jobs": 0}, {"chunk": 0}])
+def test_nobody_to_work_or_nothing_to_hold_is_refused(run, options):
+    with pytest.raises(ValueError, match="do no work"):
+        list(run([1], **options))
+
+
+def test_one_item_at_a_time(run):
+    assert list(run(range(5), chunk=1)) == [0, 2, 4, 6, 8]
+
+
 def test_none_is_an_item_and_a_result_like_any_other(run):
     assert list(run(["none", 1, "none"], jobs=1)) == [None, 2, None]
 
