@@ -111,9 +111,16 @@ def test_every_public_name_exists():
 @pytest.mark.parametrize(
     "package",
     [
-        "corpora", "credentials", "detection", "media", "reports", "scanning", "testing", "training",
+        "corpora",
+        "credentials",
+        "detection",
+        "media",
+        "reports",
+        "scanning",
+        "testing",
+        "training",
         "workers",
-    ],  # fmt: skip
+    ],
 )
 def test_every_public_name_of_a_package_exists(package):
     module = __import__(f"provenance.{package}", fromlist=["__all__"])
