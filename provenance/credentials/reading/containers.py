@@ -3,7 +3,6 @@
 Each length is checked against what is there, and the number of parts is bounded.
 """
 
-import mmap
 from collections.abc import Iterator
 
 from provenance.errors import UnreadableError
@@ -19,7 +18,7 @@ _XMP_CHUNKS = (b"iTXt", b"tEXt", b"zTXt")
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
 
 
-def png_chunks(data: bytes | mmap.mmap) -> Iterator[tuple[int, int, bytes]]:
+def png_chunks(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Yield (start, stop, type) of each chunk of a PNG, up to its end.
 
     Raises:
@@ -40,7 +39,7 @@ def png_chunks(data: bytes | mmap.mmap) -> Iterator[tuple[int, int, bytes]]:
     raise UnreadableError(f"The PNG has more than {_MAX_PARTS} chunks.")
 
 
-def jpeg_segments(data: bytes | mmap.mmap) -> Iterator[tuple[int, int, int]]:
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Yield (start, stop, marker) of each segment of a JPEG before the coded pixels.
 
     Raises:

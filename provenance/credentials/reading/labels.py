@@ -11,8 +11,8 @@ so bytes from strangers are best read in worker processes, as ``provenance verif
 import base64
 import binascii
 import io
-import mmap
 import re
+from collections.abc import Iterator
 from typing import IO
 
 from provenance.credentials.reading.containers import (
@@ -31,7 +31,8 @@ _BEFORE_LONG_CHARACTER = re.compile(rb"(?:\A|\.)[\x80-\xff]")
 _SVG_STORE = re.compile(rb"manifest[^<>]{0,1000}>([A-Za-z0-9+/=\s]{40,})<")
 _PNG, _JPEG = b"\x89PNG", b"\xff\xd8"
 _SEGMENT_HEAD_BYTES = 20  # of an APP11 segment, box header included, which each of them repeats
-_Bytes = bytes | mmap.mmap
+_IN_MEMORY_BYTES = 16 << 20
+_OVERLAP_BYTES = _LABEL_AT + _MAX_LABEL_BYTES
 
 
 def holds_deadly_label(stream: IO[bytes], manifest_data: bytes | None = None) -> bool:
@@ -45,17 +46,28 @@ def holds_deadly_label(stream: IO[bytes], manifest_data: bytes | None = None) ->
         return True
     if isinstance(stream, io.BytesIO):
         return _is_deadly_file(stream.getvalue())
-    with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+    stream.seek(0)
+    content = stream.read(_IN_MEMORY_BYTES)
+    if len(content) < _IN_MEMORY_BYTES:
         return _is_deadly_file(content)
+    return any(map(_is_deadly, _windows(content, stream)))
 
 
-def _is_deadly_file(content: _Bytes) -> bool:
+def _windows(content: bytes, stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield a large file in pieces that overlap by a label: mapping it would need its size."""
+    while content:
+        yield content
+        more = stream.read(_IN_MEMORY_BYTES)
+        content = content[-_OVERLAP_BYTES:] + more if more else b""
+
+
+def _is_deadly_file(content: bytes) -> bool:
     if any(map(_is_deadly, _parts(content))):
         return True
     return b"<" in content[:64] and any(map(_is_deadly, _stores_in_text(content)))
 
 
-def _parts(content: _Bytes) -> list[_Bytes]:
+def _parts(content: bytes) -> list[bytes]:
     """Return where a store may lie: parts of the commonest formats, for speed; else all."""
     try:
         if content[:4] == _PNG:
@@ -69,7 +81,7 @@ def _parts(content: _Bytes) -> list[_Bytes]:
     return [content]
 
 
-def _is_deadly(content: _Bytes) -> bool:
+def _is_deadly(content: bytes) -> bool:
     at = content.find(_DESCRIPTION)
     for _ in range(_MOST_LABELS):
         if at < 0:
@@ -81,7 +93,7 @@ def _is_deadly(content: _Bytes) -> bool:
     return True
 
 
-def _stores_in_text(content: _Bytes) -> list[bytes]:
+def _stores_in_text(content: bytes) -> list[bytes]:
     """Return the manifest stores in an SVG, where they stand in base64."""
     found = []
     for match in _SVG_STORE.finditer(content):

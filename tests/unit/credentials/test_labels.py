@@ -97,3 +97,18 @@ def test_a_sidecar_is_looked_at_too():
 
 def test_a_file_of_marks_alone_is_refused_in_bounded_time():
     assert holds_deadly_label(io.BytesIO(b"RIFF" + b"jumd" * 60_000))
+
+
+def test_a_large_file_is_looked_at_in_windows(tmp_path, monkeypatch):
+    from provenance.credentials.reading import labels
+
+    monkeypatch.setattr(labels, "_IN_MEMORY_BYTES", 5000)
+    label = b"jumd" + bytes(17) + DEADLY + b"\0"
+    path = tmp_path / "large"
+    for at in (*range(4950, 5010), 20_000 - len(label)):
+        path.write_bytes((b"x" * at + label).ljust(20_000, b"x"))
+        with path.open("rb") as stream:
+            assert holds_deadly_label(stream), at
+    path.write_bytes((b"x" * 4990 + label.replace(DEADLY, HARMLESS)).ljust(20_000, b"x"))
+    with path.open("rb") as stream:
+        assert not holds_deadly_label(stream)
