@@ -45,7 +45,7 @@ def sign_folder(
         UserError: There is nothing to sign, or the recipe is for a single file.
     """
     from provenance.credentials import sign_many
-    from provenance.credentials.signing.many import remove_leftovers
+    from provenance.credentials.signing.parallel import remove_leftovers
     from provenance.workers import default_jobs
 
     _check(folder, out, session)

@@ -118,7 +118,7 @@ def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
 
 def training_mining(texts: Iterable[str]) -> Any:
     """Return the uses behind ``USE`` for all, or ``ENTRY=USE`` for one; the later text wins."""
-    from provenance.credentials.signing.parts import MINING_ENTRIES
+    from provenance.credentials.signing.recipe_parts import MINING_ENTRIES
 
     found: dict[str, str] = {}
     for text in texts:

@@ -13,7 +13,7 @@ from provenance.errors import ExitCode, UserError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from provenance.credentials.trust.examining import Examination
+    from provenance.credentials.trust.checking import Examination
     from provenance.credentials.trust.official import Change
     from provenance.credentials.trust.roots import Purpose
     from provenance.credentials.trust.selftest import SelfTest
@@ -72,7 +72,7 @@ def add(
       provenance trust add c2pa-time C2PA-TSA-TRUST-LIST.json --kind time
     """  # noqa: D301 - \b keeps lines apart in help
     from provenance.credentials import config_folder
-    from provenance.credentials.trust.examining import examine_list
+    from provenance.credentials.trust.checking import examine_list
     from provenance.credentials.trust.lists import add_list
 
     purpose = _purpose(kind)
@@ -181,7 +181,7 @@ def _all() -> "list[Examination]":
     """Examine what is trusted by default: the development CA, then the imported lists."""
     from provenance.credentials import config_folder
     from provenance.credentials.keys.authority import anchor_path
-    from provenance.credentials.trust.examining import examine_development, examine_list
+    from provenance.credentials.trust.checking import examine_development, examine_list
     from provenance.credentials.trust.lists import list_names
 
     config = config_folder()
@@ -191,7 +191,7 @@ def _all() -> "list[Examination]":
 
 def _examine(name: str, kind: str | None) -> "Examination":
     from provenance.credentials import config_folder
-    from provenance.credentials.trust.examining import examine_file, examine_list
+    from provenance.credentials.trust.checking import examine_file, examine_list
     from provenance.credentials.trust.lists import list_names, unknown_list
 
     config = config_folder()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         generation_manifest,
         parent_ingredient,
     )
-    from provenance.credentials.signing.many import SignedRow, sign_many
+    from provenance.credentials.signing.parallel import SignedRow, sign_many
     from provenance.credentials.signing.pem_key import (
         PASSPHRASE_VARIABLE,
         PemKey,
@@ -124,7 +124,7 @@ __getattr__, __dir__ = lazy_exports(
         "SOURCE_TYPES": "provenance.credentials.source_types",
         "SecretMissingError": "provenance.credentials.signing.pem_key",
         "Signed": "provenance.credentials.session",
-        "SignedRow": "provenance.credentials.signing.many",
+        "SignedRow": "provenance.credentials.signing.parallel",
         "Signer": "provenance.credentials.signing.signer",
         "SigningCertificates": "provenance.credentials.signing.chains",
         "Stripped": "provenance.credentials.signing.stripping",
@@ -149,7 +149,7 @@ __getattr__, __dir__ = lazy_exports(
         "read_signing_certificates": "provenance.credentials.signing.chains",
         "sign_bytes": "provenance.credentials.signing.embedding",
         "sign_file": "provenance.credentials.signing.embedding",
-        "sign_many": "provenance.credentials.signing.many",
+        "sign_many": "provenance.credentials.signing.parallel",
         "source_type_uri": "provenance.credentials.source_types",
         "strip_credential": "provenance.credentials.signing.stripping",
         "strip_file": "provenance.credentials.signing.stripping",

@@ -1,15 +1,12 @@
 """From the library's validation codes to four axes.
 
-The place of each code stands in :mod:`provenance.credentials.reading.codes`.
+The place of each code stands in :mod:`provenance.credentials.reading.validation_codes`.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from provenance.credentials.reading.codes import Concern as Concern
-from provenance.credentials.reading.codes import concern as concern
-from provenance.credentials.reading.codes import refutes_identity
 from provenance.credentials.reading.credential import (
     Ancestors,
     Integrity,
@@ -17,6 +14,9 @@ from provenance.credentials.reading.credential import (
     SignerTrust,
     TimeTrust,
 )
+from provenance.credentials.reading.validation_codes import Concern as Concern
+from provenance.credentials.reading.validation_codes import concern as concern
+from provenance.credentials.reading.validation_codes import refutes_identity
 from provenance.credentials.trust.anchors import URI_PREFIX
 
 _KINDS = ("success", "informational", "failure")

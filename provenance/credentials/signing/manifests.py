@@ -20,8 +20,8 @@ from provenance.credentials.source_types import (
 )
 
 if TYPE_CHECKING:
-    from provenance.credentials.signing.parts import Action
     from provenance.credentials.signing.recipe import Recipe
+    from provenance.credentials.signing.recipe_parts import Action
 
 SPEC_VERSION = "2.4"
 NAMESPACE = "com.provenance"

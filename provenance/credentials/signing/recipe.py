@@ -14,7 +14,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from provenance.credentials.signing import actions
-from provenance.credentials.signing.parts import (
+from provenance.credentials.signing.recipe_errors import explain
+from provenance.credentials.signing.recipe_parts import (
     MAX_ITEMS,
     Action,
     Assertion,
@@ -31,7 +32,6 @@ from provenance.credentials.signing.parts import (
     check_claims,
     named,
 )
-from provenance.credentials.signing.recipe_errors import explain
 from provenance.credentials.source_types import source_type_uri
 from provenance.errors import UserError, did_you_mean
 

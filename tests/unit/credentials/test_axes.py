@@ -4,7 +4,7 @@ import pytest
 
 from provenance.credentials.reading import axes
 from provenance.credentials.reading import codes as places
-from provenance.credentials.reading.codes import Concern
+from provenance.credentials.reading.validation_codes import Concern
 
 TRUSTED = {
     "code": "signingCredential.trusted",

@@ -17,7 +17,7 @@ import pytest
 import provenance
 from provenance.credentials import CredentialSession, sign_many
 from provenance.credentials.signing import outputs
-from provenance.credentials.signing.many import remove_leftovers
+from provenance.credentials.signing.parallel import remove_leftovers
 from provenance.errors import CredentialError, UnreadableError, UserError
 
 
