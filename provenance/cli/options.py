@@ -49,5 +49,5 @@ trust_anchors_option = click.option(
     multiple=True,
     metavar="PEM",
     type=click.Path(exists=True, dir_okay=False),
-    help="Trust the roots in this file instead of this machine's development CA.",
+    help="Trust the roots in this file, and not this machine's CA and lists.",
 )
