@@ -14,9 +14,7 @@ from provenance.credentials.reading.credential import (
     SignerTrust,
     TimeTrust,
 )
-from provenance.credentials.reading.validation_codes import Concern as Concern
-from provenance.credentials.reading.validation_codes import concern as concern
-from provenance.credentials.reading.validation_codes import refutes_identity
+from provenance.credentials.reading.validation_codes import Concern, concern, refutes_identity
 from provenance.credentials.trust.anchors import URI_PREFIX
 
 _KINDS = ("success", "informational", "failure")
@@ -161,12 +159,23 @@ def ancestors_axis(store: Mapping[str, Any]) -> Ancestors:
     ingredients = list(_ingredients_with_credentials(store))
     found = {concern(code) for code in delta_failure_codes(results)}
     for ingredient in ingredients:
-        found |= set(map(concern, _recorded(ingredient, trusted_now=_trusted_now(results))))
+        found |= set(map(concern, _recorded(ingredient, vouched=newly_vouched(results))))
     if Concern.INTEGRITY in found:
         return "failed"
     if found & {Concern.UNTRUSTED, Concern.EXPIRED, Concern.REVOKED}:
         return "untrusted"
     return "ok" if ingredients else "none"
+
+
+def newly_vouched(results: Mapping[str, Any]) -> frozenset[str]:
+    """Return the labels of ancestors for which our anchors vouch, but their recorders did not."""
+    urls = (
+        str(entry.get("url"))
+        for delta in results.get("ingredientDeltas") or ()
+        for entry in entries(delta.get("validationDeltas") or {}, "success")
+        if entry.get("code") == TRUSTED
+    )
+    return frozenset(url.rpartition("/")[0].rpartition("/")[2] for url in urls)
 
 
 def delta_failures(results: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -208,7 +217,7 @@ def _ingredients_with_credentials(store: Mapping[str, Any]) -> Iterator[Mapping[
                 yield ingredient
 
 
-def _recorded(ingredient: Mapping[str, Any], *, trusted_now: frozenset[str]) -> Iterable[str]:
+def _recorded(ingredient: Mapping[str, Any], *, vouched: frozenset[str]) -> Iterable[str]:
     """Return the failures that the signer recorded when it took this ingredient in.
 
     Whom that signer trusted is not whom we trust: a recorded "untrusted" is dropped where our
@@ -217,17 +226,6 @@ def _recorded(ingredient: Mapping[str, Any], *, trusted_now: frozenset[str]) -> 
     old = [str(entry.get("code")) for entry in ingredient.get("validation_status") or ()]
     new = ingredient.get("validation_results") or {}
     found = [*old, *codes(active(new), "failure"), *delta_failure_codes(new)]
-    if ingredient.get("active_manifest") in trusted_now:
+    if ingredient.get("active_manifest") in vouched:
         return [code for code in found if concern(code) is not Concern.UNTRUSTED]
     return found
-
-
-def _trusted_now(results: Mapping[str, Any]) -> frozenset[str]:
-    """Return the labels of ancestors that our anchors vouch for, but their recorders did not."""
-    urls = (
-        str(entry.get("url"))
-        for delta in results.get("ingredientDeltas") or ()
-        for entry in entries(delta.get("validationDeltas") or {}, "success")
-        if entry.get("code") == TRUSTED
-    )
-    return frozenset(url.rpartition("/")[0].rpartition("/")[2] for url in urls)

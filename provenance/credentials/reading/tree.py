@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from provenance.credentials.reading import axes
-from provenance.credentials.reading.axes import Concern
 from provenance.credentials.reading.credential import Credential
 from provenance.credentials.reading.statements import (
     actions_of,
@@ -19,6 +18,7 @@ from provenance.credentials.reading.statements import (
     short_text,
     source_type_of,
 )
+from provenance.credentials.reading.validation_codes import Concern, concern
 
 MAX_DEPTH = 32
 MAX_NODES = 1000
@@ -117,7 +117,7 @@ class _Tree:
         self._store = store
         self._manifests: Mapping[str, Any] = store.get("manifests") or {}
         self._deltas = _failures_by_ingredient(store)
-        self._vouched = _vouched(store.get("validation_results") or {})
+        self._vouched = axes.newly_vouched(store.get("validation_results") or {})
         self._seen: set[str] = set()
         self._left = MAX_NODES
 
@@ -180,8 +180,8 @@ class _Tree:
         """
         found = [*_recorded(ingredient), *self._found(parent, ingredient)]
         if ingredient.get("active_manifest") in self._vouched:
-            found = [code for code in found if axes.concern(code) is not Concern.UNTRUSTED]
-        return _each_once(code for code in found if axes.concern(code) is not Concern.NOTHING)
+            found = [code for code in found if concern(code) is not Concern.UNTRUSTED]
+        return _each_once(code for code in found if concern(code) is not Concern.NOTHING)
 
     def _found(self, parent: str, ingredient: Mapping[str, Any]) -> list[str]:
         return self._deltas[parent, str(ingredient.get("label"))]
@@ -197,7 +197,7 @@ class _Tree:
         codes = [*_recorded(ingredient), *self._found(parent, ingredient)]
         new = ingredient.get("validation_results") or {}
         was_trusted = axes.TRUSTED in axes.codes(axes.active(new), "success")
-        return was_trusted and not _DISTRUST & set(map(axes.concern, codes))
+        return was_trusted and not _DISTRUST & set(map(concern, codes))
 
     def _orphans(self) -> Iterator[TreeNode]:
         """Yield the manifests of the store that nothing in it refers to."""
@@ -254,7 +254,7 @@ def _condition_of(credential: Credential) -> Condition:
 def _condition(
     codes: Iterable[str], label: str | None, *, has_manifest: bool, is_trusted: bool
 ) -> Condition:
-    concerns = set(map(axes.concern, codes))
+    concerns = set(map(concern, codes))
     if Concern.INTEGRITY in concerns:
         return "failed"
     if concerns & _DISTRUST:
@@ -292,16 +292,6 @@ def _failures_by_ingredient(store: Mapping[str, Any]) -> defaultdict[tuple[str, 
             manifest, _, assertion = _address(delta.get("ingredientAssertionURI"))
             found[manifest, assertion] += axes.codes(delta.get("validationDeltas") or {}, "failure")
     return found
-
-
-def _vouched(results: Mapping[str, Any]) -> frozenset[str]:
-    """Return the labels of ancestors for which our anchors vouch, but their recorders did not."""
-    return frozenset(
-        _address(entry.get("url"))[0]
-        for delta in results.get("ingredientDeltas") or ()
-        for entry in axes.entries(delta.get("validationDeltas") or {}, "success")
-        if entry.get("code") == axes.TRUSTED
-    )
 
 
 def _address(uri: Any) -> tuple[str, str, str]:

@@ -3,8 +3,7 @@
 import pytest
 
 from provenance.credentials.reading import axes
-from provenance.credentials.reading import codes as places
-from provenance.credentials.reading.validation_codes import Concern
+from provenance.credentials.reading.validation_codes import CONCERNS, Concern, concern
 
 TRUSTED = {
     "code": "signingCredential.trusted",
@@ -60,7 +59,7 @@ def delta(*failures, success=()):
     ],
 )
 def test_concerns(code, expected):
-    assert axes.concern(code) is expected
+    assert concern(code) is expected
 
 
 # specification 2.4, 15.2.2: what is a success, an information, a failure
@@ -117,17 +116,17 @@ manifest.unknownProvenance manifest.unreferenced
 
 @pytest.mark.parametrize("code", [*SUCCESSES.split(), *INFORMATION.split()])
 def test_what_is_no_failure_counts_nowhere(code):
-    assert places.CONCERNS[code] is Concern.NOTHING
+    assert CONCERNS[code] is Concern.NOTHING
 
 
 def test_failures_of_a_clock_count_on_time_only():
-    assert {places.CONCERNS[code] for code in ON_TIME.split()} == {Concern.TIME}
+    assert {CONCERNS[code] for code in ON_TIME.split()} == {Concern.TIME}
 
 
 def test_every_failure_has_a_deliberate_place():
     failures = FAILURES.split()
     assert len(failures) == len(set(failures))
-    assert {places.CONCERNS[code] for code in failures} == {
+    assert {CONCERNS[code] for code in failures} == {
         Concern.INTEGRITY,
         Concern.UNTRUSTED,
         Concern.EXPIRED,
@@ -135,20 +134,20 @@ def test_every_failure_has_a_deliberate_place():
         Concern.FORM,
     }
     listed = (SUCCESSES, INFORMATION, ON_TIME, FAILURES, OF_THE_LIBRARY)
-    assert set(places.CONCERNS) == {code for group in listed for code in group.split()}
+    assert set(CONCERNS) == {code for group in listed for code in group.split()}
 
 
 def test_whatever_says_mismatch_or_missing_is_a_change():
     for code in FAILURES.split():
         if code.endswith((".mismatch", "Mismatch", ".missing")) and "action." not in code:
-            assert places.concern(code) is Concern.INTEGRITY, code
+            assert concern(code) is Concern.INTEGRITY, code
 
 
 def test_codes_of_tomorrow():
-    assert places.concern("timeStamp.of.tomorrow") is Concern.TIME
-    assert places.concern("cawg.identity.of.tomorrow") is Concern.IDENTITY
-    assert places.concern("signingCredential.of.tomorrow") is Concern.INTEGRITY
-    assert places.concern("") is Concern.INTEGRITY
+    assert concern("timeStamp.of.tomorrow") is Concern.TIME
+    assert concern("cawg.identity.of.tomorrow") is Concern.IDENTITY
+    assert concern("signingCredential.of.tomorrow") is Concern.INTEGRITY
+    assert concern("") is Concern.INTEGRITY
 
 
 @pytest.mark.parametrize(

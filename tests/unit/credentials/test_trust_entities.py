@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from made_roots import DAY, root
 
-from provenance.credentials.trust import examining, lists
+from provenance.credentials.trust import checking, lists
 from provenance.errors import ProvenanceError
 
 
@@ -52,9 +52,9 @@ def test_a_list_of_entities_has_its_own_date_and_leaves_out_what_it_distrusts(tm
     assert one.date == "2026-01-02T03:04:05+00:00"
     assert one.next_update == "2026-02-03T03:05:06+00:00"
     then = datetime.datetime(2026, 2, 3, 4, tzinfo=datetime.UTC)
-    assert "a newer list was due on 2026-02-03" in examining.stale(one.next_update, then)[0]
-    assert examining.stale(one.next_update, then - DAY) == ()
-    assert "Withdrawn CA" in examining.examine_file(tmp_path / "given", None).warnings[0]
+    assert "a newer list was due on 2026-02-03" in checking.stale(one.next_update, then)[0]
+    assert checking.stale(one.next_update, then - DAY) == ()
+    assert "Withdrawn CA" in checking.examine_file(tmp_path / "given", None).warnings[0]
 
 
 @pytest.mark.parametrize(

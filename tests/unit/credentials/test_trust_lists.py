@@ -23,7 +23,7 @@ from provenance.credentials import (
     sign_bytes,
 )
 from provenance.credentials.keys import certificates, listing
-from provenance.credentials.trust import examining, lists, roots
+from provenance.credentials.trust import checking, lists, roots
 from provenance.errors import CredentialError, UserError
 
 
@@ -48,7 +48,7 @@ def test_a_list_is_kept_with_its_source_and_date(tmp_path, add):
     assert datetime.datetime.fromisoformat(one.date).tzinfo is not None
     record = json.loads((tmp_path / "trust" / "studio.json").read_text())
     assert record["sha256"] == one.sha256
-    assert examining.examine_list(tmp_path, "studio") == examining.Examination("studio", one)
+    assert checking.examine_list(tmp_path, "studio") == checking.Examination("studio", one)
 
 
 def test_text_around_certificates_is_allowed(add):
@@ -134,7 +134,7 @@ def test_an_expired_root_is_taken_where_it_is_meant(tmp_path, add):
         add(old)
     add(old, allow_expired=True)
     assert lists.load_list(tmp_path, "studio").subjects == ("CN=Root",)
-    (warning,) = examining.examine_list(tmp_path, "studio").warnings
+    (warning,) = checking.examine_list(tmp_path, "studio").warnings
     assert "expired on" in warning
     with pytest.raises(UserError, match="not valid before"):
         add(pem(root(begins=1)), "later", allow_expired=True)
@@ -229,7 +229,7 @@ def test_a_list_that_was_damaged_is_an_error_where_it_is_used(tmp_path, add, dam
     for arguments in ({}, {"lists": ["studio"]}):
         with pytest.raises(UserError, match=r"trust remove studio|Cannot read|chmod"):
             load_trust_anchors(None, **arguments)
-    (error,) = examining.examine_list(tmp_path, "studio").errors
+    (error,) = checking.examine_list(tmp_path, "studio").errors
     assert error
     lists.remove_list(tmp_path, "studio")  # damaged or not
     assert load_trust_anchors(None).lists == ()
@@ -245,9 +245,9 @@ def test_all_roots_expired_is_an_error_and_some_a_warning(tmp_path, add, monkeyp
     )
     with pytest.raises(UserError, match="All roots of the trust list studio have expired"):
         lists.load_list(tmp_path, "studio")
-    assert examining.examine_list(tmp_path, "studio").errors
+    assert checking.examine_list(tmp_path, "studio").errors
     assert len(lists.load_list(tmp_path, "mixed").subjects) == 2
-    assert examining.examine_list(tmp_path, "mixed").warnings
+    assert checking.examine_list(tmp_path, "mixed").warnings
 
 
 def test_certificates_that_were_never_imported_are_named(tmp_path, add):
@@ -288,12 +288,12 @@ def test_a_folder_that_cannot_be_written_says_so(tmp_path, add):
 def test_what_an_import_would_say_can_be_asked_first(tmp_path, c2pa_data):
     path = tmp_path / "roots.pem"
     path.write_bytes(GOOD + GOOD + pem(root(is_authority=False)))
-    found = examining.examine_file(path, "manifest")
+    found = checking.examine_file(path, "manifest")
     assert len(found.errors) == 2
     assert json.dumps(found.to_json())
     official = c2pa_data / "trust-list" / "C2PA-TSA-TRUST-LIST.json"
-    assert examining.examine_file(official, None).errors == ()
-    assert len(examining.examine_file(official, "manifest").errors) > 1
+    assert checking.examine_file(official, None).errors == ()
+    assert len(checking.examine_file(official, "manifest").errors) > 1
 
 
 def test_names_in_a_list_cannot_change_what_is_said(add, tmp_path):
@@ -344,7 +344,7 @@ def test_no_damage_of_a_certificate_is_more_than_a_refusal(tmp_path):
         text = base64.encodebytes(bytes(der)).decode()
         path = tmp_path / "given.pem"
         path.write_text(f"-----BEGIN CERTIFICATE-----\n{text}-----END CERTIFICATE-----\n")
-        found = examining.examine_file(path, "manifest")
+        found = checking.examine_file(path, "manifest")
         outcomes[bool(found.errors)] += bytes(der) != whole
         with contextlib.suppress(UserError):
             listing.read_chain(path)
