@@ -111,7 +111,7 @@ def show(file: str | None, export: str | None, *, as_json: bool) -> None:
 
     if file and export:
         raise click.UsageError("--export copies the anchor of the development CA; leave FILE out.")
-    entries = listing.read_chain(Path(file)) if file else listing.list_keys(config_folder())
+    entries = listing.list_certificates(Path(file)) if file else listing.list_keys(config_folder())
     if not entries:
         raise UserError("There is no development CA yet. Run: provenance keys init")
     if export:

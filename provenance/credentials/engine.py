@@ -12,16 +12,9 @@ from typing import Any
 
 import c2pa
 
-# emailProtection, documentSigning, Microsoft's and C2PA's own: the extended key usages of signers
-EXTENDED_KEY_USAGES = "\n".join(
-    (
-        "1.3.6.1.5.5.7.3.4",
-        "1.3.6.1.5.5.7.3.36",
-        "1.3.6.1.4.1.311.76.59.1.9",
-        "1.3.6.1.4.1.62558.2.1",
-        "",
-    )
-)
+from provenance.credentials.keys.usages import SIGNING_MEDIA
+
+_TRUST_CONFIG = "".join(f"{usage}\n" for usage in SIGNING_MEDIA)
 # above this the library works on disk; by default it holds what it signs in memory three times
 _MEMORY_THRESHOLD_MB = 16
 MANIFEST, TIME = "manifest", "tsa"  # the library's words for what a list is trusted for
@@ -47,7 +40,7 @@ def settings(
         {"trust_anchors": pem, "trust_kind": kind, "trust_uri": uri} for kind, uri, pem in lists
     ]
     return {
-        "trust": {"trust_config": EXTENDED_KEY_USAGES, "anchors": anchors},
+        "trust": {"trust_config": _TRUST_CONFIG, "anchors": anchors},
         "verify": {
             "verify_after_sign": False,
             "verify_trust": True,

@@ -12,18 +12,12 @@ from cryptography.x509.oid import NameOID
 
 from provenance.credentials.keys import algorithms, authority
 from provenance.credentials.keys.files import OTHERS
-from provenance.credentials.keys.parsing import parse_all
+from provenance.credentials.keys.parsing import extended_usages, is_authority, parse_all
+from provenance.credentials.keys.usages import NAMES
 from provenance.errors import CredentialError, UserError
 
 WARN_DAYS = 30
 _MAX_BYTES = 1 << 20
-_USAGE_NAMES = {
-    "1.3.6.1.4.1.62558.2.1": "C2PA claim signing",
-    "1.3.6.1.4.1.311.76.59.1.9": "Microsoft C2PA signing",
-    "1.3.6.1.5.5.7.3.4": "emailProtection",
-    "1.3.6.1.5.5.7.3.8": "timeStamping",
-    "1.3.6.1.5.5.7.3.36": "documentSigning",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +96,7 @@ def list_keys(config: Path) -> list[CertificateEntry]:
     return entries
 
 
-def read_chain(path: Path) -> list[CertificateEntry]:
+def list_certificates(path: Path) -> list[CertificateEntry]:
     """Return the certificates of any PEM file, in the order of the file.
 
     Raises:
@@ -181,26 +175,8 @@ def common_name(certificate: x509.Certificate) -> str:
     return str(found[0].value) if found else certificate.subject.rfc4514_string()
 
 
-def is_authority(certificate: x509.Certificate) -> bool:
-    """Whether the certificate says that it may sign others; damaged extensions say nothing."""
-    try:
-        found = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
-    except (x509.ExtensionNotFound, ValueError):
-        return False
-    return found.value.ca
-
-
-def extended_usages(certificate: x509.Certificate) -> tuple[str, ...] | None:
-    """Return the extended key usages as dotted numbers; None where the certificate has none."""
-    try:
-        found = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
-    except (x509.ExtensionNotFound, ValueError):
-        return None
-    return tuple(usage.dotted_string for usage in found.value)
-
-
 def _usages(certificate: x509.Certificate) -> tuple[str, ...]:
-    return tuple(_USAGE_NAMES.get(one, one) for one in extended_usages(certificate) or ())
+    return tuple(NAMES.get(one, one) for one in extended_usages(certificate) or ())
 
 
 def _algorithm(certificate: x509.Certificate) -> str:

@@ -1,4 +1,4 @@
-"""Reads certificates of anybody, and finds damage now rather than at some later use.
+"""Reads certificates of anybody and what they may be used for; damage is found at once.
 
 ``cryptography`` parses names, dates and extensions of a certificate when they are asked for, so a
 damaged one loads, and raises in the middle of something else.
@@ -6,11 +6,13 @@ damaged one loads, and raises in the middle of something else.
 
 import warnings
 from collections.abc import Callable
+from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.utils import CryptographyDeprecationWarning
 
+_Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 _FAULTS = (
     ValueError,
     TypeError,
@@ -39,6 +41,26 @@ def parse_all(pem: bytes) -> list[x509.Certificate]:
         ValueError: There is none, or as :func:`parse_der`.
     """
     return _checked(lambda: x509.load_pem_x509_certificates(pem))
+
+
+def extension_of(certificate: x509.Certificate, kind: type[_Extension]) -> _Extension | None:
+    """Return an extension of a certificate that was read here; None where it has none such."""
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def is_authority(certificate: x509.Certificate) -> bool:
+    """Whether a certificate that was read here says that it may sign others."""
+    constraints = extension_of(certificate, x509.BasicConstraints)
+    return constraints is not None and constraints.ca
+
+
+def extended_usages(certificate: x509.Certificate) -> tuple[str, ...] | None:
+    """Return the extended key usages as dotted numbers; None where there is no limit."""
+    usages = extension_of(certificate, x509.ExtendedKeyUsage)
+    return None if usages is None else tuple(usage.dotted_string for usage in usages)
 
 
 def _checked(load: Callable[[], list[x509.Certificate]]) -> list[x509.Certificate]:

@@ -11,17 +11,18 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 
 from provenance.credentials.keys import algorithms
 from provenance.credentials.keys.certificates import key_usage
 from provenance.credentials.keys.files import write_new
+from provenance.credentials.keys.usages import CLAIM_SIGNING, DOCUMENT_SIGNING, EMAIL_PROTECTION
 from provenance.errors import UserError, did_you_mean
 
 USAGES = {
-    "c2pa": x509.ObjectIdentifier("1.3.6.1.4.1.62558.2.1"),
-    "document": x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36"),
-    "email": ExtendedKeyUsageOID.EMAIL_PROTECTION,
+    "c2pa": x509.ObjectIdentifier(CLAIM_SIGNING),
+    "document": x509.ObjectIdentifier(DOCUMENT_SIGNING),
+    "email": x509.ObjectIdentifier(EMAIL_PROTECTION),
 }
 """Extended key usages that make a certificate one for signing media."""
 DEFAULT_USAGES = ("c2pa", "document")

@@ -8,28 +8,34 @@ name and a remedy.
 import datetime
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID as Eku
 
-from provenance.credentials.engine import EXTENDED_KEY_USAGES
 from provenance.credentials.keys.algorithms import algorithm_of, key_problem
 from provenance.credentials.keys.certificates import certificates_pem
+from provenance.credentials.keys.parsing import (
+    extended_usages,
+    extension_of,
+    is_authority,
+    parse_all,
+)
+from provenance.credentials.keys.usages import (
+    ANYTHING,
+    OCSP_SIGNING,
+    SIGNING_MEDIA,
+    TIME_STAMPING,
+)
 from provenance.credentials.signing.signatures import PublicKey, check_algorithm
 from provenance.errors import CredentialError
 
-_Extension = TypeVar("_Extension", bound=x509.ExtensionType)
-
-_ALLOWED = frozenset(EXTENDED_KEY_USAGES.split())
 # each of these may stand only alone (specification 14.5.1.1), and alone it is no signer's
 _FORBIDDEN = {
-    Eku.ANY_EXTENDED_KEY_USAGE.dotted_string: "anything",
-    Eku.TIME_STAMPING.dotted_string: "time-stamping",
-    Eku.OCSP_SIGNING.dotted_string: "OCSP",
+    ANYTHING: "anything",
+    TIME_STAMPING: "time-stamping",
+    OCSP_SIGNING: "OCSP",
 }
 _P521 = "secp521r1"
 _MOST_CERTIFICATES = 8
@@ -85,8 +91,8 @@ class Chain:
         try:
             self._check_order()
             self._check_leaf()
-        except (ValueError, x509.UnsupportedGeneralNameType) as error:  # parsed only when looked at
-            raise self._error(f"a certificate is damaged ({error})", _ANOTHER) from error
+        except (ValueError, UnsupportedAlgorithm) as error:  # of a key: parsed when looked at
+            raise self._error(f"a certificate cannot be read ({error})", _ANOTHER) from error
         self.check_time()
 
     def check_time(self) -> None:
@@ -100,7 +106,7 @@ class Chain:
             self._check_time(one, now)
 
     def _check_order(self) -> None:
-        if _is_authority(self.leaf):
+        if is_authority(self.leaf):
             raise self._error(
                 f"the first certificate ({_name(self.leaf)}) is an authority's",
                 "Put the signer's own first, then the one that signed it, and so on.",
@@ -129,19 +135,19 @@ class Chain:
     def _check_leaf(self) -> None:
         if self.leaf.version is not x509.Version.v3:
             raise self._error("the certificate is not of version 3", _ANOTHER)
-        usage = _extension(self.leaf, x509.KeyUsage)
+        usage = extension_of(self.leaf, x509.KeyUsage)
         if usage is None or not usage.digital_signature or usage.key_cert_sign:
             raise self._error("its key usage is not for digital signatures", _ANOTHER)
-        if _extension(self.leaf, x509.AuthorityKeyIdentifier) is None:
+        if extension_of(self.leaf, x509.AuthorityKeyIdentifier) is None:
             raise self._error("it does not name its authority's key", _ANOTHER)
         self._check_usages()
         _ = self.key
 
     def _check_usages(self) -> None:
-        usages = {one.dotted_string for one in _extension(self.leaf, x509.ExtendedKeyUsage) or ()}
+        usages = set(extended_usages(self.leaf) or ())
         for usage in sorted(usages & set(_FORBIDDEN)):
             raise self._error(f"it may be used for {_FORBIDDEN[usage]}", _ANOTHER)
-        if not usages & _ALLOWED:
+        if not usages & set(SIGNING_MEDIA):
             raise self._error(
                 "its extended key usage is none of e-mail protection, document signing and C2PA"
                 f" claim signing, but {', '.join(sorted(usages)) or 'none'}",
@@ -171,7 +177,7 @@ def read_chain(pem: bytes, where: str) -> Chain:
         CredentialError: There is no certificate, or one is damaged.
     """
     try:
-        certificates = x509.load_pem_x509_certificates(pem)
+        certificates = parse_all(pem)
     except ValueError as error:
         raise CredentialError(
             f"{where}: no certificates in PEM could be read ({error}). It should hold the signer's"
@@ -224,18 +230,6 @@ def read_file(path: Path) -> bytes:
 
 def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
-
-
-def _extension(one: x509.Certificate, kind: type[_Extension]) -> _Extension | None:
-    try:
-        return one.extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None
-
-
-def _is_authority(one: x509.Certificate) -> bool:
-    constraints = _extension(one, x509.BasicConstraints)
-    return constraints is not None and constraints.ca
 
 
 def _name(one: x509.Certificate) -> str:

@@ -14,7 +14,8 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from provenance.credentials.keys.algorithms import key_problem
-from provenance.credentials.keys.listing import extended_usages, is_authority
+from provenance.credentials.keys.parsing import extended_usages, extension_of, is_authority
+from provenance.credentials.keys.usages import ANYTHING, SIGNING_MEDIA, TIME_STAMPING
 from provenance.credentials.trust.pem import REMEDY, parse_pem
 from provenance.errors import UserError
 
@@ -22,19 +23,10 @@ Purpose = Literal["manifest", "time"]
 
 MAX_BYTES = 16 << 20
 _MOST_CERTIFICATES = 5000  # the official lists have thirty; a context of the library loads them all
-_ANY_USAGE = "2.5.29.37.0"
 # a root may limit what is below it by an extended key usage; of these, one is needed
 _USAGES: dict[Purpose, frozenset[str]] = {
-    "manifest": frozenset(
-        {
-            "1.3.6.1.5.5.7.3.4",
-            "1.3.6.1.5.5.7.3.36",
-            "1.3.6.1.4.1.311.76.59.1.9",
-            "1.3.6.1.4.1.62558.2.1",
-            _ANY_USAGE,
-        }
-    ),
-    "time": frozenset({"1.3.6.1.5.5.7.3.8", _ANY_USAGE}),
+    "manifest": frozenset({*SIGNING_MEDIA, ANYTHING}),
+    "time": frozenset({TIME_STAMPING, ANYTHING}),
 }
 _NEEDS = {"manifest": "signing media", "time": "time-stamping"}
 
@@ -174,14 +166,13 @@ def _flaw(certificate: x509.Certificate, purpose: Purpose) -> str | None:
     """Return what is wrong with a certificate at any time."""
     try:
         problem = key_problem(certificate.public_key())
-        extensions = certificate.extensions
     except (ValueError, UnsupportedAlgorithm) as error:
         return f"cannot be understood ({error})"
     if problem:
         return f"has {problem}, which C2PA does not take"
     if not is_authority(certificate):
         return "is no authority (CA) but the certificate of a signer or a server"
-    if not _may_sign_certificates(extensions):
+    if not _may_sign_certificates(certificate):
         return "may not sign certificates (its key usage says so)"
     usages = extended_usages(certificate)
     if usages is not None and not _USAGES[purpose] & set(usages):
@@ -189,11 +180,9 @@ def _flaw(certificate: x509.Certificate, purpose: Purpose) -> str | None:
     return _forgery(certificate)
 
 
-def _may_sign_certificates(extensions: x509.Extensions) -> bool:
-    try:
-        return extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
-    except x509.ExtensionNotFound:
-        return True  # no limit
+def _may_sign_certificates(certificate: x509.Certificate) -> bool:
+    usage = extension_of(certificate, x509.KeyUsage)
+    return usage is None or usage.key_cert_sign  # without one there is no limit
 
 
 def _forgery(certificate: x509.Certificate) -> str | None:

@@ -227,10 +227,10 @@ def test_a_file_of_certificates_can_be_shown(tmp_path):
     root = certificates.make_root()
     path = tmp_path / "chain.pem"
     path.write_bytes(certificates.certificates_pem(certificates.make_leaf(root).certificate))
-    (entry,) = listing.read_chain(path)
+    (entry,) = listing.list_certificates(path)
     assert (entry.role, entry.has_key, entry.path) == ("certificate", False, str(path))
     path.write_text("nothing")
     with pytest.raises(UserError, match="Give a PEM file"):
-        listing.read_chain(path)
+        listing.list_certificates(path)
     with pytest.raises(UserError, match="Cannot read"):
-        listing.read_chain(Path(tmp_path / "none.pem"))
+        listing.list_certificates(Path(tmp_path / "none.pem"))
