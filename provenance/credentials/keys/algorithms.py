@@ -1,9 +1,9 @@
-"""The kinds of keys that C2PA takes: how they are called, made, and told apart.
+"""The kinds of keys that C2PA takes: how they are called, made, written and told apart.
 
 Specification 2.4, 13.2 names the signature algorithms; 14.5.1 the keys that certificates may hold.
 """
 
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from provenance.errors import CredentialError, UserError, did_you_mean
@@ -37,6 +37,21 @@ def make_key(algorithm: str) -> PrivateKey:
     if algorithm == "ed25519":
         return ed25519.Ed25519PrivateKey.generate()
     return rsa.generate_private_key(_RSA_EXPONENT, RSA_BITS)
+
+
+def key_pem(key: PrivateKey, passphrase: bytes | None = None) -> bytes:
+    """Return a private key as PKCS #8 in PEM; keep it private.
+
+    Args:
+        key: Of any kind.
+        passphrase: Encrypts it; None leaves it readable to whoever gets it.
+    """
+    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if passphrase is not None:
+        encryption = serialization.BestAvailableEncryption(passphrase)
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
+    )
 
 
 def issuer_algorithm(algorithm: str) -> str:

@@ -48,11 +48,7 @@ class KeyPair:
 
     def key_pem(self) -> bytes:
         """Return the private key as unencrypted PKCS #8."""
-        return self.key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
+        return algorithms.key_pem(self.key)
 
 
 def certificates_pem(*certificates: x509.Certificate) -> bytes:

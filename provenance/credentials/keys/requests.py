@@ -105,7 +105,7 @@ def request_certificate(
         raise UserError(f"{request_path} exists or is the key itself. Choose another name.")
     key = algorithms.make_key(algorithm)
     request = _request(key, subject, identifiers)
-    write_new(key_path, _key_pem(key, passphrase), mode=0o600)
+    write_new(key_path, algorithms.key_pem(key, passphrase), mode=0o600)
     try:
         write_new(request_path, request.public_bytes(serialization.Encoding.PEM), mode=0o644)
     except BaseException:
@@ -134,13 +134,4 @@ def _request(
         .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, algorithms.certificate_hash(key))
-    )
-
-
-def _key_pem(key: algorithms.PrivateKey, passphrase: bytes | None) -> bytes:
-    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
-    if passphrase is not None:
-        encryption = serialization.BestAvailableEncryption(passphrase)
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
     )

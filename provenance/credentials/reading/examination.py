@@ -184,12 +184,9 @@ def _check_size(store: Mapping[str, Any]) -> None:
 
 
 def _valid_until(reader: c2pa.Reader, store: dict[str, Any]) -> datetime.datetime | None:
-    for manifest in json.loads(reader.crjson()).get("manifests", ()):
-        if manifest.get("label") == store.get("active_manifest"):
-            certificate = (manifest.get("signature") or {}).get("certificateInfo") or {}
-            ends = (certificate.get("validity") or {}).get("notAfter")
-            return datetime.datetime.fromisoformat(ends) if ends else None
-    return None
+    own = read_certificates(reader).get(str(store.get("active_manifest")))
+    ends = None if own is None else own.not_after
+    return datetime.datetime.fromisoformat(ends) if ends else None
 
 
 def _detailed(credential: Credential, report: _Report, options: ReadingOptions) -> Credential:

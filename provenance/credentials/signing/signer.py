@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import c2pa
-from cryptography.hazmat.primitives import serialization
 
 from provenance.contracts import SignerSpec, SigningKey
 from provenance.credentials.keys import authority, files
+from provenance.credentials.keys.algorithms import key_pem
 from provenance.credentials.keys.listing import expiry_warning
 from provenance.credentials.signing.chains import Chain, read_chain
 from provenance.credentials.signing.pem_key import PemKey, read_pem_key
@@ -245,13 +245,9 @@ def _native_of_file(key: PemKey, chain: Chain) -> c2pa.Signer:
     signature will be. That would triple a corpus of small pictures, and the key lies unencrypted on
     the same disk anyway.
     """
-    pem = key.key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
     algorithm = _native_algorithm(key.algorithm)
-    return c2pa.Signer.from_info(c2pa.C2paSignerInfo(algorithm, chain.pem, pem, None))
+    info = c2pa.C2paSignerInfo(algorithm, chain.pem, key_pem(key.key), None)
+    return c2pa.Signer.from_info(info)
 
 
 def _reason(error: BaseException) -> str:

@@ -1,6 +1,5 @@
 """Whom a verdict rests on: lists of root certificates, validated before use, named in reports."""
 
-import datetime
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -130,23 +129,17 @@ def read_list(name: str, path: Path, purpose: Purpose) -> TrustList:
     Raises:
         UserError: It cannot be read, or part of it is no certificate.
     """
-    data = roots.read_bytes(path)
-    found = roots.parse_roots(data, str(path))
-    changed = datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC)
-    return make_list(name, purpose, found, source=str(path), date=found.date or _iso(changed))
+    return make_list(name, purpose, roots.read_roots(path), source=str(path))
 
 
-def make_list(
-    name: str, purpose: Purpose, found: roots.RootFile, *, source: str, date: str
-) -> TrustList:
+def make_list(name: str, purpose: Purpose, found: roots.RootFile, *, source: str) -> TrustList:
     """Build a list from the certificates of a file.
 
     Args:
         name: Of the list.
         purpose: What it is trusted for.
-        found: Its certificates.
+        found: Its certificates, with a date.
         source: File or address that it comes from.
-        date: ISO 8601.
     """
     from provenance.credentials.keys.certificates import certificates_pem
 
@@ -158,7 +151,7 @@ def make_list(
         sha256=sha256_bytes(pem.encode()),
         subjects=tuple(one.subject.rfc4514_string() for one in found.certificates),
         source=source,
-        date=date,
+        date=found.date or "",
         next_update=found.next_update,
     )
 
@@ -185,7 +178,3 @@ def _warn_of_dates(one: TrustList) -> None:
     certificates = roots.parse_roots(one.pem.encode(), one.source).certificates
     for problem in roots.judge(certificates, one.purpose):
         _LOG.warning("%s: %s", one.source, problem)
-
-
-def _iso(moment: datetime.datetime) -> str:
-    return moment.isoformat(timespec="seconds")

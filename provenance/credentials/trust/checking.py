@@ -94,11 +94,11 @@ def examine_file(path: Path, purpose: Purpose | None) -> Examination:
         purpose: What its roots should vouch for; None takes what the file says, else ``manifest``.
     """
     try:
-        found = roots.parse_roots(roots.read_bytes(path), str(path))
+        found = roots.read_roots(path)
     except UserError as error:
         return Examination(str(path), None, errors=(str(error),))
     wanted = purpose or found.purpose or "manifest"
-    one = make_list("file-1", wanted, found, source=str(path), date=found.date or "")
+    one = make_list("file-1", wanted, found, source=str(path))
     problems = roots.judge(found.certificates, wanted)
     errors = [f"{problem}. {problem.remedy}" for problem in problems]
     errors += [f"{subject} stands in it more than once." for subject in found.repeated]

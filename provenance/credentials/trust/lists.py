@@ -56,11 +56,7 @@ def add_list(
         CredentialError: The list cannot be written.
     """
     check_name(name, purpose)
-    data = roots.read_bytes(path)
-    found = roots.parse_roots(data, str(path))
-    if found.date is None:
-        changed = datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC)
-        found = dataclasses.replace(found, date=changed.isoformat(timespec="seconds"))
+    found = roots.read_roots(path)
     refuse_flaws(found, purpose, str(path), allow_expired=allow_expired)
     return store_list(
         config,
@@ -122,7 +118,7 @@ def store_list(
         CredentialError: The folder cannot be written.
     """
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    one = make_list(name, purpose, found, source=source, date=found.date or now)
+    one = make_list(name, purpose, found, source=source)
     record = Record(
         format=FORMAT,
         name=name,
@@ -257,8 +253,8 @@ def read_list_files(config: Path, name: str) -> tuple[TrustList, Record, RootFil
         pem = roots.read_bytes(folder / f"{name}.pem")
         if sha256_bytes(pem) == record.sha256:
             found = roots.parse_roots(pem, f"{name}.pem")
-            found = dataclasses.replace(found, next_update=record.next_update)
-            one = make_list(name, record.purpose, found, source=record.source, date=record.date)
+            found = dataclasses.replace(found, date=record.date, next_update=record.next_update)
+            one = make_list(name, record.purpose, found, source=record.source)
             return one, record, found
         time.sleep(_RETRY_S if attempt + 1 < _RETRIES else 0)
     raise damaged_list(name, "its certificates are not those that were imported")

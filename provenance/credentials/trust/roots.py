@@ -5,6 +5,7 @@ understood as a whole and each certificate judged, before it counts.
 """
 
 import collections
+import dataclasses
 import datetime
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +96,19 @@ def read_bytes(path: Path) -> bytes:
     if len(data) > MAX_BYTES:
         raise UserError(f"The trust anchors {path} exceed {MAX_BYTES >> 20} MiB. {REMEDY}")
     return data
+
+
+def read_roots(path: Path) -> RootFile:
+    """Read a file of roots; where it does not say when it was issued, its own date stands in.
+
+    Raises:
+        UserError: As :func:`read_bytes` and :func:`parse_roots`.
+    """
+    found = parse_roots(read_bytes(path), str(path))
+    if found.date is not None:
+        return found
+    changed = datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC)
+    return dataclasses.replace(found, date=changed.isoformat(timespec="seconds"))
 
 
 def parse_roots(data: bytes, source: str) -> RootFile:

@@ -105,4 +105,4 @@ def _changed(data: bytes) -> bytes:
 
 def _trust(root: KeyPair, purpose: Purpose = "manifest") -> TrustAnchors:
     found = RootFile((root.certificate,))
-    return TrustAnchors((make_list(_NAME, purpose, found, source="memory", date=""),))
+    return TrustAnchors((make_list(_NAME, purpose, found, source="memory"),))
