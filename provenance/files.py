@@ -1,9 +1,11 @@
 """Files written so that a reader never sees a half-written one, and folders with one writer."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -39,8 +41,10 @@ def write_atomic(path: Path, data: bytes, *, mode: int = DEFAULT_MODE) -> None:
         mode: Permission bits of the new file; the umask counts in the default only. Keys use 0o600.
 
     Raises:
-        OSError: The disk is full or the folder is not writable; ``path`` is then untouched.
+        OSError: The disk is full, the folder is not writable, or ``path`` is no regular file; it is
+            then untouched.
     """
+    check_replaceable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
     temporary = Path(name)
@@ -54,6 +58,22 @@ def write_atomic(path: Path, data: bytes, *, mode: int = DEFAULT_MODE) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def check_replaceable(path: Path) -> None:
+    """Check that a rename to ``path`` takes the place of a file or of nothing.
+
+    Root would else turn ``/dev/null`` or ``/dev/stdout`` into a file, and anybody a pipe.
+
+    Raises:
+        OSError: It is a device, a pipe, a socket or a folder, perhaps behind a link.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return  # nothing there; whatever else is wrong will show
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is no regular file, and is not replaced by one", str(path))
 
 
 def write_json(path: Path, value: Any) -> None:

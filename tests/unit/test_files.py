@@ -1,6 +1,7 @@
 """Files are written whole, with the mode that the user's umask asks for."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -45,3 +46,18 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     with pytest.raises(OSError, match="folder"):
         write_atomic(tmp_path / "folder", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("through_link", [False, True])
+def test_what_is_no_file_is_never_replaced_by_one(tmp_path, through_link):
+    """As root, a copy that is renamed to /dev/null would stand in its place."""
+    pipe = out = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    if through_link:
+        out = tmp_path / "stdout"  # as /dev/stdout is
+        out.symlink_to(pipe)
+    with pytest.raises(OSError, match="no regular file"):
+        write_atomic(out, b"1")
+    assert pipe.is_fifo()
+    assert out.is_symlink() == through_link
+    assert len(list(tmp_path.iterdir())) == 1 + through_link

@@ -22,7 +22,7 @@ from provenance.credentials.engine import context
 from provenance.credentials.signing.signer import Signer
 from provenance.credentials.signing.timestamps import TimestampError
 from provenance.errors import CredentialError, UnreadableError, UserError
-from provenance.files import DEFAULT_MODE, TEMPORARY_PREFIX
+from provenance.files import DEFAULT_MODE, TEMPORARY_PREFIX, check_replaceable
 from provenance.media import recognise_file
 
 _LOG = logging.getLogger(__name__)
@@ -202,10 +202,12 @@ def replacing(path: Path, *, mode: int = DEFAULT_MODE) -> Iterator[IO[bytes]]:
     """Yield a stream beside ``path`` that takes its place when all went well.
 
     Raises:
-        CredentialError: The disk is full or the folder is not writable; ``path`` is as it was.
+        CredentialError: The disk is full, the folder is not writable, or ``path`` is no regular
+            file; it is as it was.
     """
     temporary: Path | None = None
     try:
+        check_replaceable(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
         temporary = Path(name)

@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, TypeVar
 
 from provenance.credentials.reading.sidecars import sidecar_of
 from provenance.errors import CredentialError, UserError
-from provenance.files import DEFAULT_MODE, TEMPORARY_PREFIX
+from provenance.files import DEFAULT_MODE, TEMPORARY_PREFIX, check_replaceable
 
 if TYPE_CHECKING:
     from provenance.credentials import Signer
@@ -138,6 +138,7 @@ def write_aside(
     """
     temporary = final.parent / f"{SIGNED_PREFIX}{os.getpid()}-{secrets.token_hex(6)}"
     try:
+        check_replaceable(final)
         with os.fdopen(_create(temporary), "w+b") as stream:
             result = fill(stream)
             if mode is not None:

@@ -211,6 +211,18 @@ def test_a_full_disk_leaves_everything_as_it_was(source, session, png, monkeypat
     assert names(source.parent) == ["a.png", "b.png"]
 
 
+def test_a_pipe_or_device_is_never_replaced_by_a_file(source, session, png):
+    pipe = source.with_name("pipe")
+    os.mkfifo(pipe)
+    for words in ({}, {"sidecar": True}):
+        with pytest.raises(CredentialError, match="no regular file"):
+            CredentialSession(session.recipe, **words).sign(source, pipe)
+    with pytest.raises(CredentialError, match="no regular file"):
+        session.sign(png, pipe)
+    assert pipe.is_fifo()
+    assert names(source.parent) == ["a.png", "pipe"]
+
+
 def _sign_and_be_killed(session, source):
     outputs.Pending.flush = lambda self: os.kill(os.getpid(), signal.SIGKILL)
     session.sign(source, in_place=True)

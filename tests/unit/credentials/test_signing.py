@@ -87,10 +87,11 @@ def test_an_output_that_cannot_be_written_is_an_error_of_ours(tmp_path, png, man
     source = tmp_path / "a.png"
     source.write_bytes(png)
     (tmp_path / "folder").mkdir()
-    for out in (tmp_path / "folder", source / "below" / "b.png"):
+    os.mkfifo(tmp_path / "pipe")
+    for out in (tmp_path / "folder", tmp_path / "pipe", source / "below" / "b.png"):
         with pytest.raises(CredentialError, match="Cannot write"):
             sign_file(source, out, manifest, signer)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "folder"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "folder", "pipe"]
 
 
 @pytest.mark.parametrize("link", [os.symlink, os.link])
