@@ -43,7 +43,8 @@ _MAX_STDIN_BYTES = 1 << 30
     "--action",
     multiple=True,
     metavar="NAME[,KEY=VALUE...]",
-    help="What was done, as c2pa.cropped,source_type=humanEdits,description=TEXT; repeatable.",
+    help="What was done, as c2pa.cropped,source_type=humanEdits,description=TEXT; repeatable. In an"
+    " edit, an action without a source_type takes the edit's.",
 )
 @click.option(
     "--ingredient",

@@ -103,6 +103,17 @@ def test_an_edit_that_lost_its_credential_gets_its_parent_back(sign, plain, othe
     assert report["parent_kept"] is False  # it was named, not found in the file
 
 
+def test_an_action_takes_the_source_type_of_the_edit(sign, plain, other):
+    sign(plain, "--out", "signed.png")
+    code, out, _ = sign(
+        *(other, "--out", "out.png", "--ingredient", "parent=signed.png", "--json"),
+        *("--source-type", "compositeWithTrainedAlgorithmicMedia", "--action", "filtered"),
+    )
+    report = json.loads(out)
+    assert (code, report["actions"]) == (0, ["c2pa.opened", "c2pa.filtered"])
+    assert report["source_type"] == "compositeWithTrainedAlgorithmicMedia"
+
+
 @pytest.mark.parametrize("text", ["made.png", "mother=made.png", "parent="])
 def test_an_ingredient_without_its_role_is_a_usage_error(sign, plain, text):
     code, _, err = sign(plain, "--out", "out.png", "--ingredient", text)

@@ -2,7 +2,9 @@
 
 The conformance programme 0.2 asks for more than the specification, and the library signs nearly
 anything, so every rule is checked here: ``c2pa.created`` and perceptible transformations carry a
-digital source type, ``c2pa.opened`` carries none, parameters of one's own have a dot.
+digital source type, ``c2pa.opened`` carries none, parameters of one's own have a dot. A perceptible
+action of an edit that has no type takes the edit's. In a new file it has to say its own, since the
+file's type says how the media came to be, and not what was done to it.
 """
 
 import re
@@ -86,7 +88,8 @@ _OURS = {
     "ingredient": "ingredients",
     "description": "description",
 }
-_OWN_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
+OWN_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
+"""Names of one's own, of actions and parameters as of assertions: they have a dot."""
 
 
 def check_name(name: str) -> str:
@@ -105,7 +108,7 @@ def check_name(name: str) -> str:
     if name.startswith("c2pa.") or "." not in name:
         full = name if name.startswith("c2pa.") else f"c2pa.{name}"
         raise ValueError(f"No action {name[:80]!r}.{did_you_mean(full, sorted(ACTIONS))}")
-    if not _OWN_NAME.fullmatch(name) or len(name) > 100:
+    if not OWN_NAME.fullmatch(name) or len(name) > 100:
         raise ValueError("An action of your own is called like com.example.stylised.")
     return name
 
@@ -119,7 +122,7 @@ def check_parameters(name: str, parameters: Mapping[str, Any]) -> None:
     for key in parameters:
         if key in _OURS:
             raise ValueError(f"{key!r} is set by {_OURS[key]!r}, not among the parameters.")
-        if key not in _STANDARD_PARAMETERS and not _OWN_NAME.fullmatch(key):
+        if key not in _STANDARD_PARAMETERS and not OWN_NAME.fullmatch(key):
             raise ValueError(
                 f"A parameter of your own needs a dot in its name: com.example.{key[:40]}, say."
             )
@@ -129,20 +132,32 @@ def check_parameters(name: str, parameters: Mapping[str, Any]) -> None:
 
 
 def check_source_type(name: str, source_type: str | None) -> None:
-    """Check that an action has a digital source type where it needs one, and only there.
+    """Check that an action has no digital source type where it must not have one.
 
     Args:
         name: Of the action, in full.
         source_type: Of the action itself.
 
     Raises:
-        ValueError: It lacks one, or is ``c2pa.opened`` and has one.
+        ValueError: It is ``c2pa.opened`` and has one.
     """
     if name == OPENED and source_type is not None:
         raise ValueError(
             f"{OPENED} has no source type: the file that was opened has one. Leave it out, or"
             f" give it to the action that changed the file."
         )
+
+
+def check_has_source_type(name: str, source_type: str | None) -> None:
+    """Check that an action of a new file says how it was done, where it has to.
+
+    Args:
+        name: Of the action, in full.
+        source_type: Of the action itself.
+
+    Raises:
+        ValueError: It is a perceptible transformation, and has none.
+    """
     if name in PERCEPTIBLE and source_type is None:
         raise ValueError(
             f"{name} changes what is seen or heard, so it needs a source_type that says how:"

@@ -222,11 +222,29 @@ def _done(recipe: "Recipe", source_type: str | None, lineage: Lineage) -> list[d
     done = [_inception(recipe, first, source_type, lineage)]
     named = {label for action in own for label in action.ingredients}
     done += [actions.placed(label) for label in lineage.components if label not in named]
-    done += [action.to_json(None, recipe.generator) for action in own]
-    if lineage.parent is not None and not recipe.is_update and (recipe.source_type or not own):
-        done.append(_edited(recipe, source_type, lineage))
+    done += _transformed(recipe, own, source_type, lineage)
     reason = recipe.redact_reason
     return done + [actions.redacted(uri, reason) for uri in lineage.redacted]
+
+
+def _transformed(
+    recipe: "Recipe", own: Sequence["Action"], source_type: str | None, lineage: Lineage
+) -> list[dict[str, Any]]:
+    """Return what was done to the content: the recipe's own actions, or ``c2pa.edited`` for them.
+
+    That one is added to them where the recipe has a source type which none of them takes.
+    """
+    is_edit = lineage.parent is not None and not recipe.is_update
+    done = [action.to_json(source_type if is_edit else None, recipe.generator) for action in own]
+    if not is_edit:
+        return done
+    place = next((n for n, action in enumerate(own) if action.lacks_source_type), None)
+    if place is not None:
+        named = {label for action in own for label in action.ingredients}
+        done[place] = _using(done[place], [one for one in lineage.inputs if one not in named])
+    elif recipe.source_type or not own:
+        done.append(_edited(recipe, source_type, lineage))
+    return done
 
 
 def _inception(

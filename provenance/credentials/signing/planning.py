@@ -152,6 +152,11 @@ def _check_actions(name: str, recipe: "Recipe", *, is_edit: bool) -> None:
             f"{name} carries no credential, so nothing was opened. Leave {first} out, or name the"
             f" file that it was made from as the ingredient 'parent'."
         )
+    for place, action in enumerate(recipe.actions):
+        try:
+            actions.check_has_source_type(action.name, action.source_type)
+        except ValueError as error:
+            raise UserError(f"actions[{place}]: {error}") from error
     if any(PARENT_LABEL in action.ingredients for action in recipe.actions):
         raise UserError(f"actions: {name} has no parent to name among the ingredients.")
 

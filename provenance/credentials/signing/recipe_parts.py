@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from provenance.credentials.signing import actions
+from provenance.credentials.signing.timestamps import TimestampPolicy
 from provenance.credentials.source_types import source_type_uri
 from provenance.errors import UserError, did_you_mean
 
@@ -28,7 +29,6 @@ MAX_ITEMS = 100
 _MAX_DEPTH = 16
 _MAX_INTEGER = 2**63 - 1
 _CLAIM_KEY = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
-_LABEL = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 # of the labels that begin with "c2pa.", those that nobody but the signer can know
 _OPEN_C2PA_LABELS = frozenset(
     {
@@ -45,7 +45,6 @@ _OURS = {
     "cawg.training-mining": "training_mining",
     "com.provenance.claims": "claims",
 }
-_ADDRESS = re.compile(r"https?://[^\s/@?#]+(/\S*)?")
 USES = ("allowed", "notAllowed", "constrained")
 MINING_ENTRIES = (
     "cawg.ai_generative_training",
@@ -86,8 +85,9 @@ def one_of(what: str, known: tuple[str, ...]) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _named(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
+def completed(field: str) -> Callable[[Any], Any]:
+    """Return a function that takes a bare text for a table with that one field."""
+    return lambda value: {field: value} if isinstance(value, str) else value
 
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT)]
@@ -111,7 +111,7 @@ class Software(Part):
         return self.model_dump(exclude_none=True)
 
 
-SoftwareName = Annotated[Software, BeforeValidator(_named)]
+SoftwareName = Annotated[Software, BeforeValidator(completed("name"))]
 
 
 def _instant(value: Any) -> Any:
@@ -134,7 +134,8 @@ class Action(Part):
 
     Attributes:
         name: ``c2pa.cropped``, ``cropped`` for short, or ``com.example.stylised``.
-        source_type: How it was done: name or URI of a digital source type.
+        source_type: How it was done: name or URI of a digital source type. An action of an edit
+            that needs one and has none takes the edit's.
         when: RFC 3339, with a zone.
         description: For people.
         software: What did it; the recipe's generator where it is not said.
@@ -164,14 +165,20 @@ class Action(Part):
             raise ValueError("c2pa.redacted is written for you: name the assertion in 'redact'.")
         return self
 
+    @property
+    def lacks_source_type(self) -> bool:
+        """Whether it needs a source type and has none of its own."""
+        needs = self.name == actions.CREATED or self.name in actions.PERCEPTIBLE
+        return needs and self.source_type is None
+
     def to_json(self, source_type: str | None, software: Software) -> dict[str, Any]:
         """Return the action of the manifest.
 
         Args:
-            source_type: Of ``c2pa.created`` where it has none of its own.
+            source_type: Of the file or the edit, for an action that needs one and has none.
             software: Stands in where the action names none.
         """
-        own = self.source_type or (source_type if self.name == actions.CREATED else None)
+        own = self.source_type or (source_type if self.lacks_source_type else None)
         ids = {"ingredientIds": list(self.ingredients)} if self.ingredients else {}
         fields = {
             "action": self.name,
@@ -243,7 +250,7 @@ def _mining(value: Any) -> Any:
         if long not in MINING_ENTRIES:
             hint = did_you_mean(long, list(MINING_ENTRIES))
             raise ValueError(f"No entry is called {str(name)[:80]!r}.{hint}")
-        full[long] = {"use": use} if isinstance(use, str) else use
+        full[long] = completed("use")(use)
     return full
 
 
@@ -259,7 +266,7 @@ def _label(value: str) -> str:
         raise ValueError(
             f"{value[:80]!r} is reserved. Of the specification's own these can be given: {known}."
         )
-    if value.startswith(("cawg.identity", "stds.")) or not _LABEL.fullmatch(value):
+    if value.startswith(("cawg.identity", "stds.")) or not actions.OWN_NAME.fullmatch(value):
         raise ValueError(
             f"{value[:80]!r} cannot be used. A label of your own has a dot: com.example.facts."
         )
@@ -296,16 +303,7 @@ class SignerChoice(Part):
     settings: dict[str, str] = Field(default_factory=dict, max_length=MAX_ITEMS)
 
 
-def _address(value: str) -> str:
-    if not _ADDRESS.fullmatch(value):
-        raise ValueError(
-            f"{value[:80]!r} is no address of an authority. Write http://host/path, without a"
-            f" name or a password: they would be passed on with the recipe."
-        )
-    return value
-
-
-class Timestamp(Part):
+class TimestampChoice(Part):
     """Who vouches for the time of signing; a bare text is the address.
 
     Attributes:
@@ -314,18 +312,10 @@ class Timestamp(Part):
             is signed without a time-stamp, and a warning says so.
     """
 
-    url: Annotated[Text, AfterValidator(_address)]
+    url: Annotated[Text, AfterValidator(_checked(TimestampPolicy))]
     policy: Annotated[Literal["require", "prefer"], one_of("policy", ("require", "prefer"))] = (
         "require"
     )
-
-
-def address(value: Any) -> Any:
-    """Complete a time-stamp that is given as its address alone."""
-    return {"url": value} if isinstance(value, str) else value
-
-
-named = _named
 
 
 def check_claims(claims: dict[str, Any]) -> dict[str, Any]:

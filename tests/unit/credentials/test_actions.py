@@ -94,6 +94,24 @@ def test_own_actions_stand_in_for_the_edit_unless_a_source_type_is_given():
     assert done(both, EDIT)[2] == ("edited", "algorithmicallyEnhanced")
 
 
+def test_an_action_of_an_edit_takes_the_source_type_of_the_edit():
+    bare = Recipe.of(actions=[{"name": "filtered"}, {"name": "published"}])
+    assert done(bare, EDIT) == [("opened", None), ("filtered", MODEL), ("published", None)]
+    assert done(bare, Lineage(parent="p"))[1] == ("filtered", "composite")
+    said = Recipe.of(bare, source_type="humanEdits")  # said once, and not once more as an edit
+    assert done(said, EDIT) == [("opened", None), ("filtered", "humanEdits"), ("published", None)]
+    mixed = [{"name": "cropped", "source_type": "humanEdits"}, {"name": "resized"}]
+    said = Recipe.of(actions=mixed, source_type="algorithmicallyEnhanced")
+    found = done(said, EDIT)[1:]
+    assert found == [("cropped", "humanEdits"), ("resized", "algorithmicallyEnhanced")]
+
+
+@pytest.mark.parametrize("words", [{}, {"source_type": "digitalCapture"}])
+def test_of_a_new_file_the_source_type_says_nothing_of_what_was_done_later(png, words):
+    with pytest.raises(provenance.UserError, match=r"actions\[1\]: .*filtered .* source_type"):
+        provenance.sign(png, actions=[{"name": "published"}, {"name": "filtered"}], **words)
+
+
 def test_inputs_are_named_by_the_action_that_used_them():
     lineage = Lineage(inputs=("input-1",))
     manifest = recipe_manifest(Recipe(), title="a", lineage=lineage)

@@ -87,6 +87,11 @@ FIRST = {
 LATER = {
     "an edit": {},
     "an edit with actions": {"actions": [CROPPED, {"name": "published"}], "ingredients": [LOGO]},
+    "an edit whose actions take its source type": {
+        "source_type": "compositeWithTrainedAlgorithmicMedia",
+        "actions": [{"name": "filtered"}, {"name": "resized"}],
+    },
+    "an edit whose actions take what is deduced": {"actions": [{"name": "filtered"}]},
     "an update": {"update": True, "claims": {"desk": "south"}},
     "a redaction": {"redact": ["com.provenance.claims"]},
 }
