@@ -16,8 +16,6 @@ from provenance.files import TEMPORARY_PREFIX
 if TYPE_CHECKING:
     from provenance.credentials import CredentialSession, SignedRow
 
-_SIDECAR_SUFFIX = ".c2pa"
-
 
 def sign_folder(
     folder: Path,
@@ -45,7 +43,6 @@ def sign_folder(
         UserError: There is nothing to sign, or the recipe is for a single file.
     """
     from provenance.credentials import sign_many
-    from provenance.credentials.signing.parallel import remove_leftovers
     from provenance.workers import default_jobs
 
     _check(folder, out, session)
@@ -53,8 +50,7 @@ def sign_folder(
     problems: list[SignedRow] = []
     pairs = _pairs(folder, target, problems)
     states: Counter[str] = Counter()
-    with _alone_in(target):
-        remove_leftovers(target)
+    with _alone_in(target), _without_leftovers(target):
         rows = sign_many(pairs, session, jobs=jobs or default_jobs(), resume=resume)
         with contextlib.closing(rows):
             for row in itertools.chain(rows, problems):  # what lies in "problems" when rows end
@@ -92,12 +88,13 @@ def _pairs(folder: Path, target: Path, problems: "list[SignedRow]") -> Iterator[
     What is no file that can be read, such as a symbolic link, goes to ``problems``.
     """
     from provenance.credentials import SignedRow
+    from provenance.credentials.reading.sidecars import SIDECAR_SUFFIX
     from provenance.scanning.walking import walk
 
     root = Path(os.path.realpath(folder))
     for found in walk([root]):
         relative = Path(os.path.relpath(found.path, root))
-        if relative.name.startswith(TEMPORARY_PREFIX) or relative.suffix == _SIDECAR_SUFFIX:
+        if relative.name.startswith(TEMPORARY_PREFIX) or relative.suffix == SIDECAR_SUFFIX:
             continue
         pair = (folder / relative, target / relative)
         if found.problem is None:
@@ -127,6 +124,19 @@ def _alone_in(folder: Path) -> Iterator[None]:
         ) from None
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def _without_leftovers(folder: Path) -> Iterator[None]:
+    """Remove what killed runs wrote aside, and, where this one is stopped, what its workers did."""
+    from provenance.credentials.signing.parallel import remove_leftovers
+
+    remove_leftovers(folder)
+    try:
+        yield
+    except BaseException:
+        remove_leftovers(folder)
+        raise
 
 
 def _show(row: "SignedRow", *, as_json: bool) -> None:

@@ -1,11 +1,13 @@
 """``provenance sign FOLDER``: a row per file, in parallel; nothing lost, nothing done twice."""
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from provenance.cli import output
 from provenance.cli.main import run
 from provenance.credentials import load_trust_anchors, read_credential
 from provenance.media import encode_png
@@ -157,3 +159,23 @@ def test_two_runs_do_not_meet(sign, folder, tmp_path):
         code, _, err = sign(folder, "--out", tmp_path / "out")
     assert code == 1
     assert "Another run" in err
+
+
+def test_a_run_that_is_stopped_leaves_no_half_of_a_file(sign, folder, tmp_path, monkeypatch):
+    """Workers have written files aside that nobody will give their names."""
+    picture = (folder / "0.png").read_bytes()
+    for n in range(60):
+        (folder / f"more-{n}.png").write_bytes(picture)
+
+    def stop_when_workers_are_ahead(text):
+        deadline = time.monotonic() + 10
+        while not list((tmp_path / "out").glob(".tmp-*")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(output, "echo_data", stop_when_workers_are_ahead)
+    code, _, _ = sign(folder, "--out", tmp_path / "out", "--jobs", "2")
+    assert code == 130
+    left = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert left
+    assert all(is_signed(path) for path in left)
