@@ -4,14 +4,16 @@ c2pa-rs 0.91.3 looks for a version ("v2") behind the last dot of the label of a 
 the text after one byte. Where a longer character begins there, it aborts, which no caller can
 catch: a picture of 4 kB would end a server. C2PA's own labels are ASCII (specification 2.4, 6.2).
 
-Labels are looked for as they lie in the file. One inside compressed or encrypted parts goes unseen,
-so bytes from strangers are best read in worker processes, as ``provenance verify`` and ``scan`` do.
+Labels are looked for as they lie in the file. One inside compressed or encrypted parts, or in a GIF
+or SVG of more than 16 MiB, goes unseen, so bytes from strangers are best read in worker processes,
+as ``provenance verify`` and ``scan`` do.
 """
 
 import base64
 import binascii
 import io
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import IO
 
@@ -23,16 +25,22 @@ from provenance.credentials.reading.containers import (
 )
 from provenance.errors import UnreadableError
 
-_DESCRIPTION = b"jumd"  # then a UUID of 16 bytes, one byte of flags, and the label (ISO 19566-5)
+# a superbox begins with its description (ISO 19566-5). The latter's four bytes alone would stand in
+# one video of 4 GB by chance, and accuse it of a damaged credential
+_SUPERBOX, _SUPERBOX_BEFORE_BYTES = b"jumb", 8
+_DESCRIPTION = b"jumd"  # then a UUID of 16 bytes, one byte of flags, and the label
 _LABEL_AT = len(_DESCRIPTION) + 17
 _MAX_LABEL_BYTES = 4096
 _MOST_LABELS = 50_000  # a store of a thousand manifests has a fifth of that
 _BEFORE_LONG_CHARACTER = re.compile(rb"(?:\A|\.)[\x80-\xff]")
-_SVG_STORE = re.compile(rb"manifest[^<>]{0,1000}>([A-Za-z0-9+/=\s]{40,})<")
-_PNG, _JPEG = b"\x89PNG", b"\xff\xd8"
+_SVG_ELEMENT = b":manifest"  # whose text is a store in base64; nothing else in between is taken
+_SVG_STORE = re.compile(rb">([A-Za-z0-9+/]{40,}={0,2})<")
+_PNG, _JPEG, _GIF = b"\x89PNG", b"\xff\xd8", b"GIF8"
+_GIF_STORE = re.compile(rb"C2PA_GIF[\0-\xff]{3}")  # an application extension, with its version
 _SEGMENT_HEAD_BYTES = 20  # of an APP11 segment, box header included, which each of them repeats
+_SEGMENT_BOX = slice(6, 8)  # number of the box of which a segment holds a piece
 _IN_MEMORY_BYTES = 16 << 20
-_OVERLAP_BYTES = _LABEL_AT + _MAX_LABEL_BYTES
+_OVERLAP_BYTES = _SUPERBOX_BEFORE_BYTES + _LABEL_AT + _MAX_LABEL_BYTES
 
 
 def holds_deadly_label(stream: IO[bytes], manifest_data: bytes | None = None) -> bool:
@@ -64,7 +72,7 @@ def _windows(content: bytes, stream: IO[bytes]) -> Iterator[bytes]:
 def _is_deadly_file(content: bytes) -> bool:
     if any(map(_is_deadly, _parts(content))):
         return True
-    return b"<" in content[:64] and any(map(_is_deadly, _stores_in_text(content)))
+    return _SVG_ELEMENT in content and any(map(_is_deadly, _stores_in_text(content)))
 
 
 def _parts(content: bytes) -> list[bytes]:
@@ -73,12 +81,35 @@ def _parts(content: bytes) -> list[bytes]:
         if content[:4] == _PNG:
             chunks = png_chunks(content)
             return [content[start:stop] for start, stop, kind in chunks if kind == CREDENTIAL_CHUNK]
-        if content[:2] == _JPEG:  # a label may lie across two segments
-            segments = (one for one in jpeg_segments(content) if one[2] == APP11)
-            return [b"".join(content[a + _SEGMENT_HEAD_BYTES : b] for a, b, _ in segments)]
+        if content[:2] == _JPEG:
+            return _boxes_in_jpeg(content)
     except UnreadableError:
         return [content]
-    return [content]
+    return _blocks_in_gif(content) if content[:4] == _GIF else [content]
+
+
+def _boxes_in_jpeg(content: bytes) -> list[bytes]:
+    """Return the boxes that lie in pieces in the segments: a label may lie across two of them."""
+    boxes: defaultdict[bytes, bytearray] = defaultdict(bytearray)
+    for start, stop, marker in jpeg_segments(content):
+        if marker == APP11:
+            segment = content[start:stop]
+            # each piece repeats the head of its box, without which a first label lacks its mark
+            box = boxes[segment[_SEGMENT_BOX]]
+            box += segment[_SEGMENT_HEAD_BYTES:] if box else segment
+    return list(map(bytes, boxes.values()))
+
+
+def _blocks_in_gif(content: bytes) -> list[bytes]:
+    """Return what application extensions hold: blocks of at most 255 bytes, sizes before them."""
+    found = []
+    for match in _GIF_STORE.finditer(content):
+        at, blocks = match.end(), []
+        while at < len(content) and content[at]:
+            blocks.append(content[at + 1 : at + 1 + content[at]])
+            at += 1 + content[at]
+        found.append(b"".join(blocks))
+    return found
 
 
 def _is_deadly(content: bytes) -> bool:
@@ -87,10 +118,16 @@ def _is_deadly(content: bytes) -> bool:
         if at < 0:
             return False
         label = content[at + _LABEL_AT : at + _LABEL_AT + _MAX_LABEL_BYTES].partition(b"\0")[0]
-        if _BEFORE_LONG_CHARACTER.search(label):
+        if _begins_box(content, at) and _BEFORE_LONG_CHARACTER.search(label):
             return True
         at = content.find(_DESCRIPTION, at + 1)
     return True
+
+
+def _begins_box(content: bytes, at: int) -> bool:
+    """Whether a mark is the first thing in a superbox, which alone is read."""
+    before = at - _SUPERBOX_BEFORE_BYTES
+    return before >= 0 and content.startswith(_SUPERBOX, before)
 
 
 def _stores_in_text(content: bytes) -> list[bytes]:

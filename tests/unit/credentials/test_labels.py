@@ -11,6 +11,7 @@ from provenance.credentials.reading.labels import holds_deadly_label
 from provenance.errors import UserError
 
 HARMLESS, DEADLY = b"com.example.AB", b"com.example.\xc2\x9b"
+BEFORE_LABEL = b"\0\0\0\x99jumb\0\0\0\x44jumd" + bytes(17)
 
 
 @pytest.fixture
@@ -83,14 +84,50 @@ def test_a_label_across_two_segments_of_a_jpeg_is_seen():
     def segment(payload):
         return b"\xff\xeb" + (len(payload) + 20 - 2).to_bytes(2) + b"JP" + bytes(14) + payload
 
-    box = b"jumd" + bytes(17) + DEADLY + b"x\0"
+    box = bytes(30) + BEFORE_LABEL + DEADLY + b"x\0"
+    other = b"\xff\xeb\0\x20JP\0\x07" + bytes(26)  # a piece of another box, which is passed over
     for cut in range(1, len(box)):
-        halves = segment(box[:cut]) + segment(box[cut:])
-        assert holds_deadly_label(io.BytesIO(b"\xff\xd8" + halves + b"\xff\xda")), cut
+        for between in (b"", other):
+            halves = segment(box[:cut]) + between + segment(box[cut:])
+            assert holds_deadly_label(io.BytesIO(b"\xff\xd8" + halves + b"\xff\xda")), cut
+
+
+def test_a_label_across_two_blocks_of_a_gif_is_seen():
+    box = BEFORE_LABEL + DEADLY + b"x\0"
+    for cut in range(1, len(box)):
+        blocks = b"".join(bytes([len(one)]) + one for one in (box[:cut], box[cut:]))
+        gif = b"GIF89a" + bytes(7) + b"\x21\xff\x0bC2PA_GIF\x01\0\0" + blocks + b"\0;"
+        assert holds_deadly_label(io.BytesIO(gif)), cut
+
+
+@pytest.mark.parametrize(
+    "disguise",
+    [
+        (b"manifest>", b'manifest a="' + b"x" * 2000 + b'">'),
+        (b"manifest>", b'manifest a="&gt;" b=">">'),
+        (b"manifest>", b"manifest><!-- -->"),
+        (b"<svg", b"\xef\xbb\xbf" + b" " * 100 + b"<svg"),
+        (b"c2pa:", b"x:"),
+    ],
+    ids=["long attribute", "angle in an attribute", "comment", "blanks", "other prefix"],
+)
+def test_no_form_of_an_svg_hides_a_label(label_in, carriers, disguise):
+    svg = label_in(carriers["image/svg+xml"], "image/svg+xml")
+    text = re.findall(rb"manifest>([^<]+)<", svg)[0]
+    deadly = base64.b64encode(base64.b64decode(text).replace(HARMLESS, DEADLY))
+    assert holds_deadly_label(io.BytesIO(svg.replace(text, deadly).replace(*disguise)))
+    assert not holds_deadly_label(io.BytesIO(svg.replace(*disguise)))
+
+
+def test_bytes_that_look_like_a_label_by_chance_accuse_no_file(carriers, nobody):
+    by_chance = b"jumd" + bytes(17) + b"\xc3\xbc"  # one in a video of 4 GB, on average
+    wav = carriers["audio/wav"][:-64] + by_chance.ljust(64, b"\xc3")
+    found = read_credential_bytes(wav, "audio/wav", nobody)
+    assert (found.integrity, found.is_present, found.error) == ("none", False, None)
 
 
 def test_a_sidecar_is_looked_at_too():
-    store = b"jumd" + bytes(17) + DEADLY
+    store = BEFORE_LABEL + DEADLY
     assert holds_deadly_label(io.BytesIO(b"anything"), store)
     assert not holds_deadly_label(io.BytesIO(b"anything"), store.replace(DEADLY, HARMLESS))
 
@@ -103,9 +140,9 @@ def test_a_large_file_is_looked_at_in_windows(tmp_path, monkeypatch):
     from provenance.credentials.reading import labels
 
     monkeypatch.setattr(labels, "_IN_MEMORY_BYTES", 5000)
-    label = b"jumd" + bytes(17) + DEADLY + b"\0"
+    label = BEFORE_LABEL + DEADLY + b"\0"
     path = tmp_path / "large"
-    for at in (*range(4950, 5010), 20_000 - len(label)):
+    for at in (*range(4930, 5010), 20_000 - len(label)):
         path.write_bytes((b"x" * at + label).ljust(20_000, b"x"))
         with path.open("rb") as stream:
             assert holds_deadly_label(stream), at
