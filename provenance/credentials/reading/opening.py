@@ -18,6 +18,8 @@ _UNKNOWN_TYPE = "application/octet-stream"
 # manifest store begins with its type and UUID (ISO 19566-5, C2PA specification 2.4, 11.1.4)
 STORE_MARK = bytes.fromhex("6a756d64 6332706100110010800000aa00389b71")
 _STORE_MARK_AT = 12
+_SUPERBOX = b"jumb"
+_MAX_STORE_BYTES = 1 << 30  # as a number, what other files begin with is more: JPEG, PNG, RIFF ...
 _DOCUMENTS = (
     *("docm", "docx", "pptm", "pptx", "xlsm", "xlsx", "epub", "oxps", "zip"),
     *("odg", "odp", "ods", "odt", "otg", "otp", "ots", "ott"),
@@ -86,8 +88,12 @@ def head_of(stream: IO[bytes]) -> bytes:
 
 
 def is_store(head: bytes) -> bool:
-    """Whether content is a manifest store itself, as a sidecar is, and no media."""
-    return head.startswith(STORE_MARK, _STORE_MARK_AT)
+    """Whether content is a manifest store itself, as a sidecar is, and no media.
+
+    A JPEG may hold the mark at the same place, in a comment, and would then hide its credential.
+    """
+    is_superbox = head[4:8] == _SUPERBOX and int.from_bytes(head[:4]) < _MAX_STORE_BYTES
+    return is_superbox and head.startswith(STORE_MARK, _STORE_MARK_AT)
 
 
 def media_hint(head: bytes, media_type: str | None, name: str = "") -> str:

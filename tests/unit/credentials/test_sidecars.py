@@ -8,6 +8,7 @@ import zlib
 import c2pa
 import pytest
 
+import provenance
 from provenance.credentials import (
     ReadingOptions,
     read_credential,
@@ -16,6 +17,7 @@ from provenance.credentials import (
 )
 from provenance.credentials.engine import context
 from provenance.credentials.reading import sidecars
+from provenance.credentials.reading.opening import STORE_MARK
 
 WITHOUT = ReadingOptions(sidecars=False)
 
@@ -298,3 +300,21 @@ def test_a_detached_manifest_does_not_hide_an_overwritten_exclusion(
     path.write_bytes(signed[:start] + chunk + crc + signed[start + 12 + length :])
     credential = read_credential(path, None, anchors)
     assert (credential.place, credential.integrity) == ("sidecar", "failed")
+
+
+@pytest.mark.parametrize("filler", [b"", b"mb"])
+def test_a_picture_that_poses_as_a_sidecar_is_read_as_a_picture(pixels, anchors, tmp_path, filler):
+    from provenance.media import encode_jpeg
+
+    jpeg = encode_jpeg(pixels)
+    # "ju" is the length of the comment, so that "jumb" stands where that of a store does
+    comment = (filler.ljust(6, b"\0") + STORE_MARK).ljust(int.from_bytes(b"ju") - 2, b"\0")
+    jpeg = jpeg[:2] + b"\xff\xfeju" + comment + jpeg[2:]
+    signed = bytearray(provenance.sign(jpeg))
+    assert signed.startswith(STORE_MARK, 12)
+    assert axes(read_credential_bytes(bytes(signed), None, anchors)) == TRUSTED
+    signed[-30] ^= 1
+    path = tmp_path / "x.jpg"
+    path.write_bytes(signed)
+    found = read_credential(path, None, anchors)
+    assert (found.integrity, found.is_sidecar) == ("failed", False)
