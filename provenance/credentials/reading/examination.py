@@ -9,6 +9,7 @@ from typing import IO, Any
 import c2pa
 
 from provenance.credentials.engine import Anchors, context
+from provenance.credentials.interrupts import held
 from provenance.credentials.reading import axes, sentences
 from provenance.credentials.reading.credential import (
     Credential,
@@ -147,6 +148,7 @@ def not_examined(reason: str, **more: Any) -> Credential:
     )
 
 
+@held()
 def _report(
     look: Look, options: ReadingOptions, manifest: Anchors, time: Anchors = ()
 ) -> _Report | None:

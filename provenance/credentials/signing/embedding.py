@@ -19,6 +19,7 @@ from typing import IO, Any
 import c2pa
 
 from provenance.credentials.engine import context
+from provenance.credentials.interrupts import held
 from provenance.credentials.signing.signer import Signer
 from provenance.credentials.signing.timestamps import TimestampError
 from provenance.errors import CredentialError, UnreadableError, UserError
@@ -97,7 +98,7 @@ class Job:
     def _run(self, source: IO[bytes], destination: IO[bytes], signer: Signer) -> bytes:
         native = signer.native()
         try:
-            with signer.guard(), self._builder(signer.hosts) as builder:
+            with held(), signer.guard(), self._builder(signer.hosts) as builder:
                 store: bytes = builder.sign(native, self.media_type, source, destination)
                 return store
         except c2pa.C2paError.NotSupported as error:

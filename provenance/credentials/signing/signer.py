@@ -18,6 +18,7 @@ from pathlib import Path
 import c2pa
 
 from provenance.contracts import SignerSpec, SigningKey
+from provenance.credentials.interrupts import let_through
 from provenance.credentials.keys import authority, files
 from provenance.credentials.keys.algorithms import key_pem
 from provenance.credentials.keys.listing import expiry_warning
@@ -228,7 +229,8 @@ def _native_of_callback(key: SigningKey, chain: Chain, url: str | None) -> c2pa.
 
     def sign(data: bytes) -> bytes:
         try:
-            signature = checker.checked(key.sign(data), data)
+            with let_through():  # a service may keep us waiting
+                signature = checker.checked(key.sign(data), data)
         except BaseException as error:  # noqa: BLE001 - Signer.guard raises it again
             _now.failure = error
             return b""  # a failure for the library, which would log the text of an exception

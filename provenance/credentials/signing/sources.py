@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 import c2pa
 
 from provenance.credentials.engine import context
+from provenance.credentials.interrupts import held
 from provenance.credentials.reading import opening
 from provenance.credentials.reading.containers import is_bare
 from provenance.credentials.reading.labels import holds_deadly_label
@@ -86,6 +87,7 @@ class Source:
             )
         return found if found.integrity != "none" else None
 
+    @held()
     def is_bare(self) -> bool:
         """Whether the file carries and names no credential; cheap, since most files do not.
 
@@ -124,6 +126,7 @@ class Source:
             reason = error.strerror or error
             raise UnreadableError(f"{sidecar} cannot be read: {reason}") from error
 
+    @held()
     def report(self, store: bytes | None) -> "Report":
         """Return what the library says of the file's credential, whoever signed it.
 
