@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from provenance.credentials import ReadingOptions, TrustAnchors
 
 STDIN = "-"
-_SIDECAR = ".c2pa"
 _MAX_STDIN_BYTES = 4 << 30
 _MAX_PICTURE_BYTES = 64 << 20
 _PICTURE_SIDE_PX = 480
@@ -106,6 +105,8 @@ def find_items(paths: Iterable[str], *, pair_sidecars: bool) -> list[Item]:
 
 
 def _walk(folder: str, *, pair_sidecars: bool) -> Iterator[str]:
+    from provenance.credentials.reading.sidecars import SIDECAR_SUFFIX
+
     unreadable: list[str] = []
 
     def remember(error: OSError) -> None:
@@ -113,10 +114,10 @@ def _walk(folder: str, *, pair_sidecars: bool) -> Iterator[str]:
 
     for root, folders, names in os.walk(folder, onerror=remember, followlinks=False):
         folders.sort()
-        media = {Path(name).stem for name in names if not name.endswith(_SIDECAR)}
+        media = {Path(name).stem for name in names if not name.endswith(SIDECAR_SUFFIX)}
         for name in sorted(names):
             path = os.path.join(root, name)  # noqa: PTH118 - names may be too long for Path methods
-            is_paired = name.endswith(_SIDECAR) and Path(name).stem in media
+            is_paired = name.endswith(SIDECAR_SUFFIX) and Path(name).stem in media
             if not os.path.islink(path) and not (pair_sidecars and is_paired):  # noqa: PTH114
                 yield path
     yield from unreadable

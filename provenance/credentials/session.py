@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from provenance.credentials.reading.reader import read_credential, read_credential_bytes
+from provenance.credentials.api import verify
 from provenance.credentials.signing.ingredients import Ingredient, load_ingredients
 from provenance.credentials.signing.outputs import (
     Pending,
@@ -209,10 +209,7 @@ class CredentialSession:
             media_type: MIME type; told from the content when None.
             options: Where to look, and how much to keep.
         """
-        more: dict[str, Any] = {} if options is None else {"options": options}
-        if isinstance(source, bytes):
-            return read_credential_bytes(source, media_type, self.trust, **more)
-        return read_credential(Path(source), media_type, self.trust, **more)
+        return verify(source, trust=self.trust, media_type=media_type, options=options)
 
     def _plan(self, source: Source, title: str | None) -> Plan:
         return plan(source, self.recipe, title=title, ingredients=self.ingredients)

@@ -204,7 +204,7 @@ def test_a_time_stamping_authority_that_does_not_answer(sign, plain, folder):
         (["--ingredient", "parent=none.png"], "none.png"),
         (["--signer", "pm"], "Did you mean 'pem'"),
         (["--signer", "pem", "--signer-option", "kye=x"], "Did you mean 'key'"),
-        (["--timestamp", "tsa.example.org"], "no address of an authority"),
+        (["--timestamp", "tsa.example.org"], "no address of a time-stamping authority"),
         (["--recipe", "none.toml"], "Cannot read the recipe"),
         (["--title", "x" * 2000], "at most 1000"),
         (["--model", "x" * 2000], "at most 1000"),

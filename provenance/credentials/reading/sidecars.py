@@ -30,7 +30,7 @@ from provenance.credentials.trust.anchors import TrustAnchors
 from provenance.errors import UnreadableError
 
 MAX_SIDECAR_BYTES = 64 << 20
-_SUFFIX = ".c2pa"
+SIDECAR_SUFFIX = ".c2pa"
 _MAX_CANDIDATES = 4  # files of one name that a sidecar is tried on
 _ALONE = "It is a sidecar, a credential that lies apart from its file"
 
@@ -38,7 +38,7 @@ _ALONE = "It is a sidecar, a credential that lies apart from its file"
 def sidecar_of(path: Path) -> Path | None:
     """Return where the sidecar of a file would lie; None where that is the file itself."""
     try:
-        sidecar = path.with_suffix(_SUFFIX)
+        sidecar = path.with_suffix(SIDECAR_SUFFIX)
     except ValueError:  # "." and "..": no names
         return None
     return None if sidecar == path else sidecar
@@ -47,7 +47,7 @@ def sidecar_of(path: Path) -> Path | None:
 def mentioned(credential: Credential, path: Path) -> Credential:
     """Return the credential inside a file, saying so where a sidecar lies beside it unused."""
     # text, not paths: this runs for every file, and almost always ends here
-    sidecar = os.path.splitext(path)[0] + _SUFFIX  # noqa: PTH122
+    sidecar = os.path.splitext(path)[0] + SIDECAR_SUFFIX  # noqa: PTH122
     if not os.path.lexists(sidecar) or sidecar_of(path) is None:
         return credential
     return noted(credential, "the sidecar beside it was not used")
@@ -196,7 +196,7 @@ def _files_of(sidecar: Path, *besides: Path) -> Iterator[Path]:
 @functools.lru_cache(maxsize=1)
 def _suffixes() -> tuple[str, ...]:
     known = sorted({name for name in c2pa.Reader.get_supported_mime_types() if "/" not in name})
-    lower = [f".{name}" for name in known if f".{name}" != _SUFFIX]
+    lower = [f".{name}" for name in known if f".{name}" != SIDECAR_SUFFIX]
     return (*lower, *(suffix.upper() for suffix in lower))
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from provenance.credentials.signing import actions
+from provenance.credentials.signing.manifests import PARENT_LABEL
 from provenance.credentials.signing.recipe_errors import explain
 from provenance.credentials.signing.recipe_parts import (
     MAX_ITEMS,
@@ -27,15 +28,13 @@ from provenance.credentials.signing.recipe_parts import (
     SoftwareName,
     SourceType,
     Text,
-    Timestamp,
-    address,
+    TimestampChoice,
     check_claims,
-    named,
+    completed,
 )
 from provenance.credentials.source_types import source_type_uri
 from provenance.errors import UserError, did_you_mean
 
-PARENT_LABEL = "parent"
 MAX_RECIPE_BYTES = 1 << 20
 MAX_MANIFEST_BYTES = 1_000_000  # the library refuses to sign more than 1 MB
 REASONS = (
@@ -101,8 +100,8 @@ Did you mean 'digitalCapture'?
     redact: tuple[Text, ...] = Field(default=(), max_length=MAX_ITEMS)
     redact_reason: Annotated[Text, AfterValidator(_reason)] = REASONS[0]
     sidecar: bool = False
-    signer: Annotated[SignerChoice | None, BeforeValidator(named)] = None
-    timestamp: Annotated[Timestamp | None, BeforeValidator(address)] = None
+    signer: Annotated[SignerChoice | None, BeforeValidator(completed("name"))] = None
+    timestamp: Annotated[TimestampChoice | None, BeforeValidator(completed("url"))] = None
 
     @classmethod
     def of(cls, recipe: "Recipe | Mapping[str, Any] | None" = None, **words: Any) -> "Recipe":

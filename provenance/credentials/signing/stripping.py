@@ -20,7 +20,7 @@ from provenance.credentials.reading.containers import (
     jpeg_segments,
     png_chunks,
 )
-from provenance.credentials.reading.opening import open_regular
+from provenance.credentials.reading.opening import STORE_MARK, open_regular
 from provenance.errors import UnreadableError, UserError
 from provenance.files import write_atomic
 from provenance.media import recognise
@@ -28,9 +28,7 @@ from provenance.media import recognise
 MAX_STRIPPED_BYTES = 1 << 30
 _COMMON_IDENTIFIER = b"JP"
 _BOX_HEADER_BYTES = 8
-# a JUMBF superbox, its description box, and the type "c2pa" there (ISO 19566-5, B.1)
-_SUPERBOX, _DESCRIPTION = b"jumb", b"jumd"
-_STORE_TYPE = bytes.fromhex("6332706100110010800000aa00389b71")
+_SUPERBOX = b"jumb"  # ISO 19566-5, B.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,5 +144,4 @@ def _jpeg_spans(data: bytes) -> Iterator[tuple[int, int]]:
 def _is_store(box: bytes) -> bool:
     """Whether a box is the JUMBF superbox of a C2PA manifest store."""
     header = 16 if box[:4] == b"\x00\x00\x00\x01" else _BOX_HEADER_BYTES  # an extended length
-    inner = box[header:]
-    return box[4:8] == _SUPERBOX and inner[4:8] == _DESCRIPTION and inner[8:24] == _STORE_TYPE
+    return box[4:8] == _SUPERBOX and box.startswith(STORE_MARK, header + 4)

@@ -51,8 +51,8 @@ class TimestampPolicy:
         if not _is_address(self.url):
             shown = self.url.rpartition("@")[2][:_MOST_CHARACTERS]  # a password may stand before
             raise UserError(
-                f"{shown!a} is no address of a time-stamping authority. Give"
-                " one such as http://timestamp.example.org/"
+                f"{shown!a} is no address of a time-stamping authority. Give one such as"
+                " http://timestamp.example.org/, without a name or a password: it is passed on."
             )
 
     @property

@@ -79,7 +79,7 @@ FAULTS = [
     ({"redact": "x.y"}, "redact: It is a list"),
     ({"redact_reason": "c2pa.PII.presnt"}, "Did you mean 'c2pa.PII.present'?"),
     ({"signer": {"name": "pem", "settings": {"key": 1}}}, "signer.settings.key: It is a text"),
-    ({"timestamp": "ftp://host"}, "timestamp.url: .* no address of an authority"),
+    ({"timestamp": "ftp://host"}, "timestamp.url: .* no address of a time-stamping authority"),
     ({"timestamp": "http://name:word@host/"}, "without a name or a password"),
     ({"timestamp": {"url": "http://host", "policy": "maybe"}}, "No policy is called 'maybe'"),
     (
