@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from provenance.errors import UserError
+from provenance.escaping import printable as printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,9 +52,8 @@ def echo_data(text: str) -> None:
     stream = data_stream()
     try:
         click.echo(text, file=stream)
-    except BrokenPipeError:  # click would make it exit code 1
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        raise click.exceptions.Exit(0) from None
+    except BrokenPipeError:
+        raise _reader_went_away(stream) from None
 
 
 def echo_bytes(data: bytes) -> None:
@@ -71,8 +71,13 @@ def echo_bytes(data: bytes) -> None:
         raw.write(data)
         raw.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        raise click.exceptions.Exit(0) from None
+        raise _reader_went_away(stream) from None
+
+
+def _reader_went_away(stream: TextIO) -> click.exceptions.Exit:
+    """Return what ends the command with 0, which click would make 1; the rest is nobody's."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return click.exceptions.Exit(0)
 
 
 def echo_json(value: Any, *, indent: int | None = None) -> None:
@@ -107,18 +112,6 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[str]], *, title: str =
     for row in rows:
         result.add_row(*(Text(printable(cell)) for cell in row))
     return result
-
-
-def printable(text: str) -> str:
-    r"""Make text from a file safe for a terminal: control and direction characters are escaped.
-
-    Example:
-        >>> printable("a\x1b[2Jb")
-        'a\\x1b[2Jb'
-    """
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
-    )
 
 
 class Progress:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from provenance.escaping import printable
 from provenance.reports.credential_item import CredentialItem
 from provenance.reports.credential_words import (
     RELATIONSHIPS,
@@ -21,7 +22,6 @@ from provenance.reports.credential_words import (
     validation_entries,
     version_line,
 )
-from provenance.reports.item import visible
 from provenance.reports.page import data_uri, environment, style_of
 
 if TYPE_CHECKING:
@@ -151,8 +151,8 @@ def _node(
         "title": quoted(node.title, most=_MOST_TITLE) if node.title else "untitled",
         "relationship": "this file" if is_root else RELATIONSHIPS[node.relationship],
         "condition": node.condition,
-        "words": visible(node_words(node)),
-        "codes": visible(f"{codes} and {more} more" if more > 0 else codes),
+        "words": printable(node_words(node)),
+        "codes": printable(f"{codes} and {more} more" if more > 0 else codes),
         "picture": data_uri(picture) if picture else None,
         "children": [_node(child, pictures, is_root=False) for child in node.children],
     }

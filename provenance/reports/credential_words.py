@@ -7,7 +7,7 @@ trusted`` must not read like a sentence of ours.
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from provenance.reports.item import visible
+from provenance.escaping import printable
 
 if TYPE_CHECKING:
     from provenance.credentials import Credential, CredentialDetails
@@ -28,7 +28,7 @@ RELATIONSHIPS: Mapping[str | None, str] = {
 
 def quoted(name: str, *, most: int = _MOST_NAME) -> str:
     """Return a name of a file in quotation marks that it cannot close, and cut to a length."""
-    shown = visible(name[: most + 1]).replace('"', "'")
+    shown = printable(name[: most + 1]).replace('"', "'")
     return f'"{shown[:most]}..."' if len(name) > most else f'"{shown}"'
 
 
@@ -122,8 +122,8 @@ def manifest_facts(details: "CredentialDetails") -> Iterator[tuple[str, Facts]]:
             facts += [
                 ("certificate", _subject(certificate.subject)),
                 ("issued by", _subject(certificate.issuer)),
-                ("valid", visible(period)),
-                ("algorithm", visible(certificate.algorithm or "")),
+                ("valid", printable(period)),
+                ("algorithm", printable(certificate.algorithm or "")),
             ]
         yield name, [fact for fact in facts if fact[1]]
 
@@ -182,7 +182,7 @@ def _maybe(name: Any) -> str:
 def _listed(names: Any) -> str:
     found = list(names)
     more = f" and {len(found) - _MOST_LISTED} more" if len(found) > _MOST_LISTED else ""
-    return visible(", ".join(found[:_MOST_LISTED]) + more)
+    return printable(", ".join(found[:_MOST_LISTED]) + more)
 
 
 def _assertions(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -230,4 +230,4 @@ def _signed_at(credential: "Credential") -> str:
     if not moment:
         return ""
     is_fact = credential.time == "trusted"
-    return visible(moment) + ("" if is_fact else " (a claim: no trusted time-stamp)")
+    return printable(moment) + ("" if is_fact else " (a claim: no trusted time-stamp)")

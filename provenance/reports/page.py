@@ -16,7 +16,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from provenance.reports.item import Item, visible
+from provenance.escaping import printable
+from provenance.reports.item import Item
 from provenance.types import Verdict
 
 _HERE = Path(__file__).parent
@@ -69,7 +70,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["visible"] = visible
+    made.filters["printable"] = printable
     return made
 
 
@@ -106,7 +107,7 @@ def _detail(detail: Mapping[str, Any]) -> str:
     text = json.dumps(dict(detail), indent=2, ensure_ascii=False, default=str)
     if len(text) > _MOST_DETAIL:
         text = text[:_MOST_DETAIL] + "\n... cut here; --json has all of it"
-    return "\n".join(visible(line) for line in text.split("\n"))
+    return "\n".join(printable(line) for line in text.split("\n"))
 
 
 def _size(size_bytes: int | None) -> str:

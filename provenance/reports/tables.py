@@ -5,7 +5,8 @@ import json
 from collections.abc import Iterable
 from io import StringIO
 
-from provenance.reports.item import Item, visible
+from provenance.escaping import printable
+from provenance.reports.item import Item
 
 CSV_COLUMNS = (
     "path", "verdict", "probability", "kind", "sha256", "size_bytes", "error", "reasons",
@@ -39,7 +40,7 @@ def _cells(item: Item) -> list[str]:
         row.error or "",
         " | ".join(row.reasons),
     )
-    return [_harmless(visible(value)) for value in values]
+    return [_harmless(printable(value)) for value in values]
 
 
 def _harmless(cell: str) -> str:

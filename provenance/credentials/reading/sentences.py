@@ -59,11 +59,6 @@ def noted(credential: Credential, *notes: str) -> Credential:
     return replace(credential, notes=(*credential.notes, *notes), conclusion=sentence)
 
 
-def shown(name: str) -> str:
-    """Return a file name fit for a sentence: what cannot be printed is escaped."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
-
-
 def _signed(signer: SignerTrust, issuer: str | None) -> str:
     if signer == "trusted":
         return f"Unchanged since {issuer or 'a trusted signer'} signed it"

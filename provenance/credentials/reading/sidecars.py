@@ -25,9 +25,10 @@ from provenance.credentials.reading.opening import (
     media_hint,
     open_regular,
 )
-from provenance.credentials.reading.sentences import noted, shown
+from provenance.credentials.reading.sentences import noted
 from provenance.credentials.trust.anchors import TrustAnchors
 from provenance.errors import UnreadableError
+from provenance.escaping import printable
 
 MAX_SIDECAR_BYTES = 64 << 20
 SIDECAR_SUFFIX = ".c2pa"
@@ -80,7 +81,7 @@ def read_beside(
     if found.integrity == "failed":
         owner = next((one for one in _files_of(sidecar, path) if _matches(one, data)), None)
         if owner is not None:
-            return noted(without, f"the sidecar beside it belongs to {shown(owner.name)}")
+            return noted(without, f"the sidecar beside it belongs to {printable(owner.name)}")
     return replace(found, paired_with=sidecar.name, remote_url=without.remote_url)
 
 
@@ -134,7 +135,7 @@ def read_as_sidecar(
     if mismatch is not None:
         return mismatch
     if with_own is not None:
-        return alone(f"{shown(with_own.name)} carries a credential of its own")
+        return alone(f"{printable(with_own.name)} carries a credential of its own")
     return alone("no file of its name lies beside it")
 
 
@@ -149,7 +150,7 @@ def _of_pair(found: Credential, file: Path) -> Credential:
         found,
         is_sidecar=True,
         paired_with=file.name,
-        conclusion=f"It is the sidecar of {shown(file.name)}, of which it says: {sentence}",
+        conclusion=f"It is the sidecar of {printable(file.name)}, of which it says: {sentence}",
     )
 
 
