@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from provenance.credentials.keys.algorithms import certificate_hash
+from provenance.credentials.keys.certificates import key_usage
 
 PEM = serialization.Encoding.PEM
 FORMS = {
@@ -37,9 +40,15 @@ class Authority:
     certificate: x509.Certificate
 
     @classmethod
-    def make(cls, algorithm: str = "es256", above: "Authority | None" = None) -> "Authority":
+    def make(
+        cls,
+        algorithm: str = "es256",
+        above: "Authority | None" = None,
+        *,
+        name: str | x509.Name = "CA",
+    ) -> "Authority":
         key = make_key(algorithm)
-        return cls(key, certify(key.public_key(), above, key=key, is_authority=True, name="CA"))
+        return cls(key, certify(key.public_key(), above, key=key, is_authority=True, name=name))
 
     @property
     def pem(self) -> bytes:
@@ -51,18 +60,20 @@ def certify(
     above: Authority | None,
     *,
     key: Any = None,
-    name: str = "Signer",
+    name: str | x509.Name = "Signer",
     is_authority: bool = False,
     begins: datetime.timedelta = -_HOUR,
     ends: datetime.timedelta = _LIFETIME,
     usages: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.EMAIL_PROTECTION,),
+    are_usages_critical: bool = False,
     signs_certificates: bool | None = None,
     names_authority: bool = True,
     digest: Any = None,
 ) -> x509.Certificate:
     """Return a certificate; every argument after ``key`` is there to be wrong."""
     issuer_key = key if above is None else above.key
-    subject = _name(name)
+    subject = _name(name) if isinstance(name, str) else name
+    signs = is_authority if signs_certificates is None else signs_certificates
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -72,17 +83,15 @@ def certify(
         .not_valid_before(now() + begins)
         .not_valid_after(now() + ends)
         .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
-        .add_extension(
-            _key_usage(is_authority if signs_certificates is None else signs_certificates),
-            critical=True,
-        )
+        .add_extension(key_usage(signs_certificates=signs), critical=True)
     )
     if names_authority:
         identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
         builder = builder.add_extension(identifier, critical=False)
     if usages and not is_authority:
-        builder = builder.add_extension(x509.ExtendedKeyUsage(list(usages)), critical=False)
-    return builder.sign(issuer_key, digest or _digest(issuer_key))
+        wanted = x509.ExtendedKeyUsage(list(usages))
+        builder = builder.add_extension(wanted, critical=are_usages_critical)
+    return builder.sign(issuer_key, digest or certificate_hash(issuer_key))
 
 
 @dataclass(frozen=True)
@@ -141,24 +150,3 @@ def now() -> datetime.datetime:
 
 def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-
-
-def _digest(key: Any) -> Any:
-    if isinstance(key, ed25519.Ed25519PrivateKey):
-        return None
-    is_p521 = isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.key_size > 512
-    return hashes.SHA512() if is_p521 else hashes.SHA256()
-
-
-def _key_usage(signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        encipher_only=False,
-        decipher_only=False,
-    )

@@ -3,17 +3,16 @@
 Signs through the library itself, since our own layer refuses much of what an attacker would write.
 """
 
-import datetime
 import io
 
 import c2pa
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
+from signing_keys import PEM, Authority, certify, make_key
 
 from provenance.credentials import source_type_uri
 from provenance.credentials.engine import context
+from provenance.credentials.keys.algorithms import key_pem
 
 MARK = "Zq7"  # stands in every attack, so that a test can tell whether it was shown at all
 LONG = MARK + "A" * 3000
@@ -58,7 +57,6 @@ ATTACKS = {
 
 def certificates(organisation: str, common_name: str):
     """Return (key PEM, chain PEM, root PEM): a leaf of those names below a root of those names."""
-    root_key, leaf_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     name = x509.Name(
         [
             # the limit of 64 characters binds honest people only
@@ -69,49 +67,9 @@ def certificates(organisation: str, common_name: str):
             )
         ]
     )
-    root = _certificate(name, name, root_key, root_key, is_root=True)
-    leaf = _certificate(name, name, leaf_key, root_key, is_root=False)
-    pem = serialization.Encoding.PEM
-    key = leaf_key.private_bytes(
-        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return key, leaf.public_bytes(pem) + root.public_bytes(pem), root.public_bytes(pem)
-
-
-def _certificate(subject, issuer, key, issuer_key, *, is_root):
-    now = datetime.datetime.now(datetime.UTC)
-    usage = dict.fromkeys(
-        ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement"), False
-    )
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=30))
-        .add_extension(x509.BasicConstraints(ca=is_root, path_length=None), critical=True)
-        .add_extension(
-            x509.KeyUsage(
-                digital_signature=not is_root,
-                key_cert_sign=is_root,
-                crl_sign=is_root,
-                encipher_only=False,
-                decipher_only=False,
-                **usage,
-            ),
-            critical=True,
-        )
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
-            critical=False,
-        )
-    )
-    if not is_root:
-        usages = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])
-        builder = builder.add_extension(usages, critical=False)
-    return builder.sign(issuer_key, hashes.SHA256())
+    root, key = Authority.make(name=name), make_key("es256")
+    leaf = certify(key.public_key(), root, name=name)
+    return key_pem(key), leaf.public_bytes(PEM) + root.pem, root.pem
 
 
 def hostile_manifest(attack: str) -> dict:

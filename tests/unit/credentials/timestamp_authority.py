@@ -9,7 +9,6 @@ server on 127.0.0.1. In tests::
 """
 
 import contextlib
-import datetime
 import http.server
 import shutil
 import subprocess
@@ -20,10 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+import signing_keys
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from provenance.credentials.keys.algorithms import key_pem
 
 REPLY = "application/timestamp-reply"
 SLOW_S = 60.0  # longer than any client should wait
@@ -105,16 +104,17 @@ def make_keys(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / "openssl.cnf").exists():
         return
-    root_key, root_name = _new("Time Root")
-    root = _certificate(root_name, root_key.public_key(), root_name, root_key, is_authority=True)
-    key, name = _new("Time Authority")
-    leaf = _certificate(name, key.public_key(), root_name, root_key, is_authority=False)
-    encoding = serialization.Encoding.PEM
-    (folder / "root.pem").write_bytes(root.public_bytes(encoding))
-    (folder / "tsa.pem").write_bytes(leaf.public_bytes(encoding))
-    (folder / "tsa.key").write_bytes(
-        key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    root, key = signing_keys.Authority.make(name="Time Root (test)"), signing_keys.make_key("es256")
+    leaf = signing_keys.certify(
+        key.public_key(),
+        root,
+        name="Time Authority (test)",
+        usages=[ExtendedKeyUsageOID.TIME_STAMPING],
+        are_usages_critical=True,
     )
+    (folder / "root.pem").write_bytes(root.pem)
+    (folder / "tsa.pem").write_bytes(leaf.public_bytes(signing_keys.PEM))
+    (folder / "tsa.key").write_bytes(key_pem(key))
     (folder / "serial").write_text("01\n")
     (folder / "openssl.cnf").write_text(_CONFIGURATION.format(folder=folder))
 
@@ -158,11 +158,8 @@ def _huge(handler: http.server.BaseHTTPRequestHandler, folder: Path, query: byte
 
 def _long(handler: http.server.BaseHTTPRequestHandler, folder: Path, query: bytes) -> None:
     pile = folder / "pile.pem"
-    others = (_new(f"Number {number}") for number in range(40))
-    pem = (
-        _certificate(name, key.public_key(), name, key, is_authority=True) for key, name in others
-    )
-    pile.write_bytes(b"".join(one.public_bytes(serialization.Encoding.PEM) for one in pem))
+    others = (signing_keys.Authority.make(name=f"Number {number}") for number in range(40))
+    pile.write_bytes(b"".join(one.pem for one in others))
     _send(handler, token(folder, query, "-chain", pile))
 
 
@@ -197,58 +194,3 @@ _BEHAVIOURS: dict[str, Callable[[http.server.BaseHTTPRequestHandler, Path, bytes
     "long": _long,
     "redirecting": _redirecting,
 }
-
-
-def _new(common_name: str) -> tuple[ec.EllipticCurvePrivateKey, x509.Name]:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{common_name} (test)")])
-    return ec.generate_private_key(ec.SECP256R1()), name
-
-
-def _certificate(
-    name: x509.Name,
-    key: ec.EllipticCurvePublicKey,
-    issuer: x509.Name,
-    issuer_key: ec.EllipticCurvePrivateKey,
-    *,
-    is_authority: bool,
-) -> x509.Certificate:
-    now = datetime.datetime.now(datetime.UTC)
-    usage = dict.fromkeys(
-        (
-            "content_commitment",
-            "key_encipherment",
-            "data_encipherment",
-            "key_agreement",
-            "encipher_only",
-            "decipher_only",
-        ),
-        False,
-    )
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
-        .add_extension(
-            x509.KeyUsage(
-                digital_signature=not is_authority,
-                key_cert_sign=is_authority,
-                crl_sign=is_authority,
-                **usage,
-            ),
-            critical=True,
-        )
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
-            critical=False,
-        )
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-    )
-    if not is_authority:
-        only = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING])
-        builder = builder.add_extension(only, critical=True)
-    return builder.sign(issuer_key, hashes.SHA256())
