@@ -48,19 +48,23 @@ def is_quiet() -> bool:
 
 
 def echo_data(text: str) -> None:
-    """Print a line of data. A reader that went away, as ``head`` does, ends the command with 0."""
+    """Print a line of data. A reader that went away, as ``head`` does, ends the command with 0.
+
+    Raises:
+        UserError: It cannot be written: the disk behind stdout is full, say.
+    """
     stream = data_stream()
     try:
         click.echo(text, file=stream)
-    except BrokenPipeError:
-        raise _reader_went_away(stream) from None
+    except OSError as error:
+        raise _given_up(stream, error) from error
 
 
 def echo_bytes(data: bytes) -> None:
     """Write a whole file to the stream for data. A reader that went away ends the command with 0.
 
     Raises:
-        UserError: The stream takes text only.
+        UserError: The stream takes text only, or cannot be written.
     """
     stream = data_stream()
     raw = getattr(stream, "buffer", None)
@@ -70,14 +74,19 @@ def echo_bytes(data: bytes) -> None:
         stream.flush()
         raw.write(data)
         raw.flush()
-    except BrokenPipeError:
-        raise _reader_went_away(stream) from None
+    except OSError as error:
+        raise _given_up(stream, error) from error
 
 
-def _reader_went_away(stream: TextIO) -> click.exceptions.Exit:
-    """Return what ends the command with 0, which click would make 1; the rest is nobody's."""
+def _given_up(stream: TextIO, error: OSError) -> Exception:
+    """Return what ends the command; what is still in the stream's buffer goes nowhere.
+
+    That is 0 where the reader went away, which click would make 1.
+    """
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    return click.exceptions.Exit(0)
+    if isinstance(error, BrokenPipeError):
+        return click.exceptions.Exit(0)
+    return UserError(f"Cannot write to stdout: {error.strerror or error}.")
 
 
 def echo_json(value: Any, *, indent: int | None = None) -> None:

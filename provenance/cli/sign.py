@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 _PIPE = "-"
 _MAX_STDIN_BYTES = 1 << 30
+_UNKNOWN_SIGNER = (
+    "No trust list of this machine vouches for the signer. Add its root (provenance trust add NAME"
+    " FILE --kind manifest) or fetch the official lists (provenance trust update), and see that the"
+    " signer's file of certificates holds those between it and the root."
+)
 
 
 @click.command("sign")
@@ -137,6 +142,10 @@ def _check(source: str, out: str | None, *, in_place: bool, as_json: bool, resum
         UserError: The output is the source.
     """
     is_folder = os.path.isdir(source)  # noqa: PTH112
+    if source == _PIPE and out is None and not in_place:
+        raise click.UsageError(
+            "Say where the signed file goes: give --out - for stdout, or a name."
+        )
     if (out is None) != in_place:
         raise click.UsageError("Give either --out or --in-place.")
     if in_place and source == _PIPE:
@@ -209,18 +218,22 @@ def _sign_file(source: str, out: str | None, session: "CredentialSession", *, as
     from provenance.files import sha256_file
 
     target = Path(out) if out is not None else Path(os.path.realpath(source))  # a link stays one
-    made = session.write(_stdin() if source == _PIPE else Path(source), target)
+    if source == _PIPE:
+        made = session.write(_stdin(), target, name="stdin")
+    else:
+        made = session.write(Path(source), target)
     credential = session.verify(target)
+    notes = (*made.notes, *([_UNKNOWN_SIGNER] if credential.signer == "untrusted" else []))
     if as_json:
         extra = {
             "sha256": sha256_file(target),
             "parent_kept": made.kept is not None,
-            "notes": list(made.notes),
+            "notes": list(notes),
         }
         output.echo_json({"path": out or source, **extra, **credential.to_json()}, indent=2)
     else:
         output.echo_data(output.printable(f"{out or source}: {credential.conclusion}"))
-    _say(made.notes)
+    _say(notes)
     return int(ExitCode.OK)
 
 

@@ -120,6 +120,9 @@ def training_mining(texts: Iterable[str]) -> Any:
     """Return the uses behind ``USE`` for all, or ``ENTRY=USE`` for one; the later text wins."""
     from provenance.credentials.signing.recipe_parts import MINING_ENTRIES
 
+    texts = tuple(texts)
+    if len(texts) == 1 and "=" not in texts[0]:
+        return texts[0]  # one word for all, and one message where it is wrong
     found: dict[str, str] = {}
     for text in texts:
         entry, is_one, use = text.partition("=")

@@ -167,6 +167,7 @@ class CredentialSession:
         out: Path,
         *,
         media_type: str | None = None,
+        name: str | None = None,
         title: str | None = None,
     ) -> Plan:
         """Sign a file on disk or in memory into a file.
@@ -175,13 +176,14 @@ class CredentialSession:
             source: The file, or its bytes.
             out: Its signed copy; may be ``source``, which then keeps its permissions.
             media_type: MIME type; told from the content when None.
+            name: Of a file in memory, for messages; the name of ``out`` when None.
             title: Of this file, where the recipe has none; the name of ``out`` when None.
 
         Returns:
             What was signed, with what the user should hear.
         """
         if isinstance(source, bytes):
-            made = source_of_bytes(source, media_type, out.name)
+            made = source_of_bytes(source, media_type, name or out.name)
         else:
             made = source_of_path(source, media_type)
         signed, pending = self._written(made, out, title or out.name)

@@ -1,6 +1,8 @@
 """Every option of ``provenance sign``, on one file and in a pipe; what is wrong is refused."""
 
 import json
+import subprocess
+import sys
 
 import c2pa
 import numpy as np
@@ -198,6 +200,9 @@ def test_a_time_stamping_authority_that_does_not_answer(sign, plain, folder):
         (["--action", "croped,source_type=humanEdits"], "Did you mean 'c2pa.cropped'"),
         (["--action", "cropped,sourcetype=humanEdits"], "Did you mean 'source_type'"),
         (["--training-mining", "never"], "No use is called 'never'"),
+        (["--training-mining", "never"], "Error: training_mining: "),  # once, not for each entry
+        (["--ingredient", "parent=a.png"], "a.png is an ingredient of itself"),
+        (["--ingredient", "component=./a.png"], "a.png is an ingredient of itself"),
         (["--training-mining", "mining=allowed"], "Did you mean 'cawg.data_mining'"),
         (["--update"], "no credential to update"),
         (["--redact", "com.provenance.claims"], "no credential to update"),
@@ -276,3 +281,34 @@ def test_a_broken_parent_is_said_of_a_pipe_too(folder):
     result = pipe("-", "--out", "-", data=bytes(data))
     assert "does not hold" in result.stderr
     assert result.stdout_bytes.startswith(b"\x89PNG")
+
+
+def test_messages_name_stdin_and_not_the_file_that_was_to_be(folder):
+    for data, words in ((b"words", "stdin cannot carry"), (b"", "stdin: the file is empty")):
+        assert words in str(pipe("-", "--out", "out.png", data=data).exception)
+    assert "give --out -" in str(pipe("-", data=picture(0)).exception)
+    assert names(folder) == []
+
+
+@pytest.mark.parametrize("options", [["--out", "-"], ["--out", "b.png", "--json"]])
+def test_a_full_disk_behind_stdout_is_no_bug(plain, folder, options):
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "provenance", "sign", plain, *options],
+            stdout=full,
+            stderr=subprocess.PIPE,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"Error: Cannot write to stdout: No space left on device")
+
+
+def test_a_signer_whom_nobody_here_trusts_is_said_so(sign, plain, folder):
+    """Most often the root is not known here yet, or certificates in between were left out."""
+    from provenance.credentials import development_signer
+
+    elsewhere = dict(development_signer(folder / "elsewhere").settings)["key"]
+    options = ("--signer", "pem", "--signer-option", f"key={elsewhere}")
+    code, _, err = sign(plain, "--out", "b.png", *options)
+    assert code == 0
+    assert "provenance trust add" in err
+    assert "Note" not in sign(plain, "--out", "c.png")[2]
