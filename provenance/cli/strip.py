@@ -23,17 +23,23 @@ def command(source: str, out: str, *, as_json: bool) -> None:
 
     This removes evidence of where the file comes from. It is for tests and experiments: every other
     byte stays, so that a file signed here becomes again what it was before. FILE itself, and a
-    sidecar beside it, are left alone.
+    sidecar beside it, are left alone. So is the address of a credential on a server, which stands
+    in the metadata (XMP); saving the file anew in an editor without metadata removes it.
     """
-    from provenance.credentials import strip_file
+    from provenance.credentials import TrustAnchors, read_credential_bytes, strip_file
 
     found = strip_file(Path(source), Path(out))
+    url = read_credential_bytes(found.data, None, TrustAnchors()).remote_url
     if as_json:
         facts = {"path": out, "parts": found.n_parts, "bytes_removed": found.n_bytes}
-        output.echo_json(facts, indent=2)
+        output.echo_json({**facts, "remote_url": url}, indent=2)
         return
-    if not found.n_parts:
-        output.echo_data(output.printable(f"{out}: there was no credential inside; a plain copy."))
-        return
-    size = f"{found.n_bytes:,} bytes in {found.n_parts} parts"
-    output.echo_data(output.printable(f"{out}: {size} taken out; evidence was removed."))
+    if found.n_parts:
+        parts = "1 part" if found.n_parts == 1 else f"{found.n_parts} parts"
+        size = f"{found.n_bytes:,} bytes in {parts}"
+        said = f"{size} taken out; evidence was removed."
+    else:
+        said = "there was no credential inside; a plain copy."
+    if url is not None:
+        said += f" It names a credential on a server ({url}), and that address stays in it."
+    output.echo_data(output.printable(f"{out}: {said}"))

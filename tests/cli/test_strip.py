@@ -45,6 +45,24 @@ def test_a_file_without_a_credential_is_copied(strip, tmp_path, plain):
     assert (tmp_path / "out").read_bytes() == plain
 
 
+def test_the_address_of_a_credential_on_a_server_stays_and_is_said(strip, shared_data, tmp_path):
+    """It stands in the metadata, among things that are no credential."""
+    source = shared_data / "c2pa" / "fixtures" / "cloud.jpg"
+    code, out, _ = strip(source, "--out", tmp_path / "out")
+    assert code == 0
+    assert "names a credential on a server (https://" in out
+    assert "stays" in out
+    report = json.loads(strip(source, "--out", tmp_path / "out", "--json")[1])
+    assert report["parts"] == 0
+    assert report["remote_url"].startswith("https://")
+
+
+def test_one_part_is_one_part(strip, tmp_path, plain):
+    provenance.sign(plain, tmp_path / "signed")
+    out = strip(tmp_path / "signed", "--out", tmp_path / "out")[1]
+    assert "in 1 part taken out" in out
+
+
 @pytest.mark.parametrize(
     ("content", "code", "words"),
     [

@@ -75,7 +75,8 @@ class Source:
         if found.remote_url:
             raise UserError(
                 f"{label} names a credential on a server ({found.remote_url})."
-                " Signing would cut that tie; remove it from the file first if you mean to."
+                " Signing would cut that tie; save the file without its metadata first if you mean"
+                " to."
             )
         if found.error is not None:
             raise UnreadableError(f"{label}: {found.error}")
