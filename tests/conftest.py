@@ -19,8 +19,15 @@ def _own_config_folder(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.getbasetemp() / "config"
     monkeypatch.setenv("PROVENANCE_CONFIG_DIR", str(folder))
     for name in list(os.environ):
-        if name.startswith("PROVENANCE_") and name.endswith("_PLUGINS"):
+        if name.startswith("PROVENANCE_") and name != "PROVENANCE_CONFIG_DIR":
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _own_terminal(monkeypatch):
+    """Tables are as wide, and as plain, whoever runs the tests; pytest-xdist sets COLUMNS, too."""
+    for name in ("COLUMNS", "FORCE_COLOR", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(autouse=True)
