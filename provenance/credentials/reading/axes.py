@@ -26,6 +26,7 @@ _REVOCATION: Mapping[str, Revocation] = {
 }
 TRUSTED = "signingCredential.trusted"
 TIME_TRUSTED = "timeStamp.trusted"
+UNREFERENCED = "manifest.unreferenced"
 _MANIFEST_LIST = re.compile(rf"\[{URI_PREFIX}manifest:([a-z0-9-]+)\]")
 _TIME_LIST = re.compile(rf", trust list: {URI_PREFIX}time:[a-z0-9-]+\Z")
 
@@ -46,6 +47,23 @@ def integrity_faults(results: Mapping[str, Any]) -> list[str]:
     """Return the codes that :func:`integrity_axis` fails for."""
     found = [*codes(active(results), "failure"), *delta_failure_codes(results)]
     return [code for code in found if concern(code) is Concern.INTEGRITY]
+
+
+def unreferenced(store: Mapping[str, Any]) -> frozenset[str]:
+    """Return the labels of manifests that the own one does not lead to, ingredient by ingredient.
+
+    Neither hash nor signature covers them: anybody can put one into a credential, in the place of
+    padding, and have it say that the file was made from something bad. The library lets them pass.
+    """
+    manifests: Mapping[str, Any] = store.get("manifests") or {}
+    left, waiting = set(manifests), [store.get("active_manifest")]
+    while waiting:
+        label = waiting.pop()
+        if label in left:
+            left.remove(label)
+            found = manifests[label].get("ingredients") or ()
+            waiting += [ingredient.get("active_manifest") for ingredient in found]
+    return frozenset(left)
 
 
 def breaks_form(results: Mapping[str, Any]) -> bool:

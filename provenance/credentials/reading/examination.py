@@ -201,6 +201,9 @@ def _detailed(credential: Credential, report: _Report, options: ReadingOptions) 
 
 def _judge(report: _Report, timed: _Report, place: Place) -> Credential:
     integrity = axes.integrity_axis(report.results)
+    faults = axes.integrity_faults(report.results)
+    if integrity == "ok" and axes.unreferenced(report.store):
+        integrity, faults = "failed", [axes.UNREFERENCED]
     time = axes.time_axis(timed.results)
     signer = _signer(report, timed, time)
     ancestors = axes.ancestors_axis(report.store)
@@ -218,7 +221,7 @@ def _judge(report: _Report, timed: _Report, place: Place) -> Credential:
             signer,
             ancestors,
             issuer,
-            faults=axes.integrity_faults(report.results),
+            faults=faults,
             breaks_form=axes.breaks_form(report.results),
         ),
         is_present=True,

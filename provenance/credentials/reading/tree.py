@@ -125,6 +125,7 @@ class _Tree:
         label = short_text(self._store.get("active_manifest"))
         results = self._store.get("validation_results") or {}
         own = axes.codes(axes.active(results), "failure")
+        added = [axes.UNREFERENCED] if axes.unreferenced(self._store) else []
         children, is_cut = self._below(label, 0)
         return _node(
             label=label,
@@ -132,7 +133,7 @@ class _Tree:
             relationship=None,
             is_trusted=credential.signer == "trusted",
             condition=_condition_of(credential),
-            codes=_each_once([*own, *axes.integrity_faults(results)]),
+            codes=_each_once([*own, *axes.integrity_faults(results), *added]),
             children=(*children, *self._orphans()),
             is_cut=is_cut,
         )
