@@ -60,6 +60,14 @@ def write_atomic(path: Path, data: bytes, *, mode: int = DEFAULT_MODE) -> None:
         raise
 
 
+def is_same_file(one: Path, other: Path) -> bool:
+    """Whether two names, links among them, lead to one file that exists."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False  # one is not there; whoever opens it says so
+
+
 def check_replaceable(path: Path) -> None:
     """Check that a rename to ``path`` takes the place of a file or of nothing.
 

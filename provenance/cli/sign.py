@@ -11,6 +11,7 @@ from provenance.cli import output
 from provenance.cli.asking import with_secrets
 from provenance.cli.options import jobs_option, json_option, resume_option
 from provenance.errors import ExitCode, UnreadableError, UserError
+from provenance.files import is_same_file
 
 if TYPE_CHECKING:
     from provenance.credentials import CredentialSession, Recipe
@@ -158,7 +159,7 @@ def _check(source: str, out: str | None, *, in_place: bool, as_json: bool, resum
         return
     if not is_folder and os.path.isdir(out):  # noqa: PTH112
         raise click.UsageError(f"--out {out} is a folder. Name the signed file.")
-    if Path(out).exists() and Path(out).samefile(source):
+    if is_same_file(Path(source), Path(out)):
         raise UserError(
             f"{out} is the source itself. Choose another name for the signed copy, or say"
             f" --in-place."

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
         encode_png,
         thumbnail,
     )
-    from provenance.media.recognition import Recognised, recognise, recognise_file
+    from provenance.media.recognition import Recognised, recognise, recognise_file, recognise_stream
     from provenance.media.sheet import contact_sheet
     from provenance.media.windows import cut_windows
 
@@ -31,6 +31,7 @@ __all__ = [
     "encode_png",
     "recognise",
     "recognise_file",
+    "recognise_stream",
     "thumbnail",
 ]
 
@@ -50,6 +51,7 @@ __getattr__, __dir__ = lazy_exports(
         "encode_png": "provenance.media.image",
         "recognise": "provenance.media.recognition",
         "recognise_file": "provenance.media.recognition",
+        "recognise_stream": "provenance.media.recognition",
         "thumbnail": "provenance.media.image",
     },
 )

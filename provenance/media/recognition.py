@@ -60,12 +60,25 @@ def recognise_file(path: Path) -> Recognised | None:
     """
     try:
         with path.open("rb") as stream:
-            head = stream.read(HEAD_BYTES)
-            behind_tag = _behind_id3(stream, head)
+            if not stream.peek(1):
+                raise UnreadableError("the file is empty")
+            return recognise_stream(stream)
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror or error}") from error
-    if not head:
-        raise UnreadableError("the file is empty")
+
+
+def recognise_stream(stream: IO[bytes]) -> Recognised | None:
+    """Recognise content that can be looked into beyond its first bytes, as :func:`recognise` does.
+
+    Args:
+        stream: Seekable; its position is changed.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    stream.seek(0)
+    head = stream.read(HEAD_BYTES)
+    behind_tag = _behind_id3(stream, head)
     return recognise(behind_tag if behind_tag == _FLAC else head)
 
 

@@ -1,16 +1,12 @@
 """Signs media with a C2PA manifest: the last thing that happens to a file before it is published.
 
-Anything written into the file afterwards breaks the signature. Output goes to a temporary name and
-is renamed, because the library opens its destination for writing before it has read the source.
+Anything written into the file afterwards breaks the signature.
 """
 
 import contextlib
-import functools
 import io
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,11 +16,12 @@ import c2pa
 
 from provenance.credentials.engine import context
 from provenance.credentials.interrupts import held
+from provenance.credentials.signing.outputs import settle, write_aside
 from provenance.credentials.signing.signer import Signer
+from provenance.credentials.signing.sources import source_of_path
 from provenance.credentials.signing.timestamps import TimestampError
-from provenance.errors import CredentialError, UnreadableError, UserError
-from provenance.files import DEFAULT_MODE, TEMPORARY_PREFIX, check_replaceable
-from provenance.media import recognise_file
+from provenance.errors import CredentialError, UserError
+from provenance.files import is_same_file
 
 _LOG = logging.getLogger(__name__)
 
@@ -168,61 +165,13 @@ def sign_file(
         UserError: Its type cannot carry a manifest, or ``out`` is ``source``.
         CredentialError: The library refuses the manifest or the key, or ``out`` cannot be written.
     """
-    if out.exists() and out.samefile(source):
+    if is_same_file(source, out):
         raise UserError(f"{out} is the source itself. Choose another name for the signed file.")
-    job = _job(signable_type(source), manifest, parent, lambda: source.open("rb"))
-    with source.open("rb") as stream, replacing(out) as destination:
-        job.run(stream, destination, signer)
-
-
-def signable_type(path: Path) -> str:
-    """Return the MIME type of a file that can carry a manifest.
-
-    Raises:
-        UnreadableError: The file cannot be read.
-        UserError: Its type, told from its content, cannot carry one.
-    """
-    try:
-        found = recognise_file(path)
-    except UnreadableError as error:
-        raise UnreadableError(f"{path}: {error}") from error
-    media_type = "of no known type" if found is None else found.media_type
-    if media_type not in signable_types():
-        raise UserError(f"{path} cannot carry a C2PA manifest: its content is {media_type}.")
-    return media_type
-
-
-@functools.lru_cache(maxsize=1)
-def signable_types() -> frozenset[str]:
-    """Return the MIME types of files that can carry a manifest."""
-    return frozenset(c2pa.Builder.get_supported_mime_types())
-
-
-@contextlib.contextmanager
-def replacing(path: Path, *, mode: int = DEFAULT_MODE) -> Iterator[IO[bytes]]:
-    """Yield a stream beside ``path`` that takes its place when all went well.
-
-    Raises:
-        CredentialError: The disk is full, the folder is not writable, or ``path`` is no regular
-            file; it is as it was.
-    """
-    temporary: Path | None = None
-    try:
-        check_replaceable(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
-        temporary = Path(name)
-        with os.fdopen(handle, "w+b") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.chmod(mode)
-        temporary.replace(path)
-    except OSError as error:
-        raise CredentialError(f"Cannot write {path}: {error.strerror or error}") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)  # gone already when all went well
+    made = source_of_path(source)
+    job = _job(made.media_type, manifest, parent, made.open)
+    with made.open() as stream:
+        pending, _ = write_aside(out, lambda destination: job.run(stream, destination, signer))
+    settle([pending])
 
 
 def _job(

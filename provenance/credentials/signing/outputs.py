@@ -1,5 +1,6 @@
 """Signed files on their way to their names: written aside, flushed, renamed.
 
+Not over what is there: the library opens its destination before it has read the source.
 The steps are apart because flushing is waiting: whoever signs many files signs the next meanwhile.
 """
 
@@ -173,7 +174,7 @@ def write_signed(
     sidecar = checked_sidecar(source, plan, out)
     store = sign_apart(source, plan, signer)
     beside, _ = write_aside(sidecar, lambda stream: stream.write(store))
-    if _is_same(source.path, out):
+    if source.lies_at(out):
         return (beside,)
     try:
         copy, _ = write_aside(out, lambda stream: _copy(source, stream), mode=mode)
@@ -234,7 +235,7 @@ def checked_sidecar(source: "Source", plan: "Plan", out: Path) -> Path:
         raise UserError(f"{out} is called like a sidecar itself. Choose another name.")
     if not os.path.lexists(sidecar):
         return sidecar
-    is_own = _is_same(source.path, out) and plan.kept is not None and plan.kept.place == "sidecar"
+    is_own = source.lies_at(out) and plan.kept is not None and plan.kept.place == "sidecar"
     if is_own or _is_of(sidecar, out):
         return sidecar
     raise UserError(
@@ -271,10 +272,6 @@ def _is_of(sidecar: Path, out: Path) -> bool:
     if not out.is_file() or sidecar.is_symlink():
         return False
     return read_credential(out, None, TrustAnchors()).place == "sidecar"
-
-
-def _is_same(source: Path | None, out: Path) -> bool:
-    return source is not None and out.exists() and out.samefile(source)
 
 
 def _copy(source: "Source", destination: IO[bytes]) -> None:

@@ -214,14 +214,12 @@ def _state(path: Path, error: ProvenanceError) -> State:
     """Tell a file that cannot be signed by its type from one that could."""
     if not isinstance(error, UserError | UnreadableError):
         return "failed"
-    from provenance.credentials.signing.embedding import signable_type
-
     try:
-        signable_type(path)
+        source_of_path(path)
     except UserError:
         return "unsupported"
     except UnreadableError:
-        return "failed"
+        pass
     return "failed"
 
 

@@ -114,7 +114,7 @@ def _check(
             f"{name} carries a credential, which becomes its parent; it cannot have another. Leave"
             f" the ingredient 'parent' out, or make it a component."
         )
-    if any(_is_same(source, one.source) for one in ingredients):
+    if any(one.source.path and source.lies_at(one.source.path) for one in ingredients):
         raise UserError(
             f"{name} is an ingredient of itself. Name another file: what it was made from. The"
             f" credential that a file carries is kept without being named."
@@ -123,15 +123,6 @@ def _check(
         raise UserError(f"{name} carries no credential to update. Sign it without update.")
     _check_place(source, recipe, kept)
     _check_actions(name, recipe, is_edit=kept is not None or has_parent)
-
-
-def _is_same(one: "Source", other: "Source") -> bool:
-    if one.path is None or other.path is None:
-        return False
-    try:
-        return one.path.samefile(other.path)
-    except OSError:
-        return False  # one is gone; whoever opens it says so
 
 
 def _check_place(source: "Source", recipe: "Recipe", kept: "Credential | None") -> None:

@@ -1,5 +1,6 @@
 """A file that is to be signed or taken along, in memory or on disk, and what it carries already."""
 
+import functools
 import io
 import json
 import os
@@ -18,15 +19,16 @@ from provenance.credentials.reading.labels import holds_deadly_label
 from provenance.credentials.reading.sidecars import MAX_SIDECAR_BYTES, sidecar_of
 from provenance.credentials.trust.anchors import TrustAnchors
 from provenance.errors import CredentialError, UnreadableError, UserError
-from provenance.media import recognise
+from provenance.files import is_same_file
+from provenance.media import recognise_stream
 
 if TYPE_CHECKING:
     from provenance.credentials.reading.credential import Credential
+    from provenance.media import Recognised
 
 IN_MEMORY_BYTES = 16 << 20
 """Files up to this size are read once and signed from memory; larger ones are streamed."""
 
-HEAD_BYTES = 4096
 _NOBODY = TrustAnchors()
 
 
@@ -59,6 +61,10 @@ class Source:
             return self.path.open("rb")
         except OSError as error:
             raise UnreadableError(f"{self.path} cannot be read: {error.strerror}") from error
+
+    def lies_at(self, path: Path) -> bool:
+        """Whether ``path`` is this very file, by whatever name."""
+        return self.path is not None and is_same_file(self.path, path)
 
     def credential(self) -> "Credential | None":
         """Return the credential that the file carries and that must not be lost, if any.
@@ -191,7 +197,9 @@ def source_of_bytes(data: bytes, media_type: str | None = None, name: str | None
     """
     if not data:
         raise UnreadableError(f"{name or 'The file'}: the file is empty")
-    return Source(media_type or _signable(data, name or "The file"), name, data, None)
+    label = name or "The file"
+    kind = media_type or signable_type(recognise_stream(io.BytesIO(data)), label)
+    return Source(kind, name, data, None)
 
 
 def source_of_path(path: Path, media_type: str | None = None) -> Source:
@@ -203,26 +211,38 @@ def source_of_path(path: Path, media_type: str | None = None) -> Source:
     """
     try:
         with opening.open_regular(path, opening.MAX_FILE_BYTES) as stream:
+            found = recognise_stream(stream)
             is_small = stream.seek(0, os.SEEK_END) <= IN_MEMORY_BYTES
             stream.seek(0)
-            data = stream.read() if is_small else stream.read(HEAD_BYTES)
+            data = stream.read() if is_small else None
     except UnreadableError as error:
         raise UnreadableError(f"{path}: {error}") from error
     except OSError as error:
         reason = error.strerror or error
         raise UnreadableError(f"{path}: cannot be read: {reason}") from error
-    kind = media_type or _signable(data, str(path))
-    return Source(kind, path.name, data if is_small else None, path)
+    return Source(media_type or signable_type(found, str(path)), path.name, data, path)
 
 
-def _signable(data: bytes, label: str) -> str:
-    from provenance.credentials.signing.embedding import signable_types
+def signable_type(found: "Recognised | None", label: str) -> str:
+    """Return the MIME type of content that can carry a manifest.
 
-    found = recognise(data[:HEAD_BYTES])
+    Args:
+        found: What it was recognised as.
+        label: Names the file in the error.
+
+    Raises:
+        UserError: It cannot carry one.
+    """
     media_type = "of no known type" if found is None else found.media_type
     if media_type not in signable_types():
         raise UserError(f"{label} cannot carry a C2PA manifest: its content is {media_type}.")
     return media_type
+
+
+@functools.lru_cache(maxsize=1)
+def signable_types() -> frozenset[str]:
+    """Return the MIME types of files that can carry a manifest."""
+    return frozenset(c2pa.Builder.get_supported_mime_types())
 
 
 def _object(text: str) -> Mapping[str, Any]:

@@ -22,7 +22,7 @@ from provenance.credentials.reading.containers import (
 )
 from provenance.credentials.reading.opening import STORE_MARK, open_regular
 from provenance.errors import UnreadableError, UserError
-from provenance.files import write_atomic
+from provenance.files import is_same_file, write_atomic
 from provenance.media import recognise
 
 MAX_STRIPPED_BYTES = 1 << 30
@@ -89,7 +89,7 @@ def strip_file(source: Path, out: Path) -> Stripped:
         UserError: The type is another, ``out`` is ``source``, or it cannot be written.
         UnreadableError: ``source`` cannot be read.
     """
-    if out.exists() and out.samefile(source):
+    if is_same_file(source, out):
         raise UserError(f"{out} is the source itself. Choose another name for the copy.")
     try:
         with open_regular(source, MAX_STRIPPED_BYTES) as stream:

@@ -8,6 +8,7 @@ import ranges
 from carriers import FORMATS
 
 from provenance.credentials import read_credential, sign_bytes
+from provenance.credentials.signing.sources import source_of_bytes, source_of_path
 from provenance.media import recognise_file
 
 REAL = [one for one in FORMATS.values() if one.real]
@@ -62,3 +63,5 @@ def test_files_are_recognised_by_content_before_and_after_signing(tmp_path, made
     for data in (made.make(), sign_bytes(made.make(), made.media_type, manifest, signer)):
         path.write_bytes(data)
         assert recognise_file(path).media_type == made.media_type
+        assert source_of_path(path).media_type == made.media_type
+        assert source_of_bytes(data).media_type == made.media_type
