@@ -1,7 +1,10 @@
 """``provenance.sign`` and ``provenance.verify``: one call each, for a file or its bytes."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
+
+from provenance.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +44,9 @@ def sign(
     """Sign a file: say how it was made, so that whoever has it later can check that.
 
     A credential that the file carries is kept whole, as the parent. For many files build one
-    :class:`provenance.CredentialSession`, which does the same work once.
+    :class:`provenance.CredentialSession`, which does the same work once. Files from strangers may
+    be built to crash the library, which reads them in this process: a server that takes them signs
+    and verifies them best in worker processes.
 
     Args:
         source: The file, or its bytes. Never written.
@@ -52,7 +57,9 @@ def sign(
         words: Fields of :class:`provenance.Recipe`, as ``model="my-model"``; they win.
 
     Returns:
-        The bytes of the signed file, or ``out`` where it was given.
+        The bytes of the signed file, or ``out`` where it was given. With ``sidecar=True`` the file
+        stays as it is: the bytes are those of the sidecar, and beside ``out``, a copy, lies
+        ``NAME.c2pa``.
 
     Raises:
         UserError: The recipe is wrong or does not fit, or files of this type cannot be signed.
@@ -82,6 +89,10 @@ def verify(
 ) -> "Credential":
     """Return what is known of a file's credential, on four axes. Opens no network connection.
 
+    The file is read in this process. What is known to crash the library never reaches it, yet a
+    server that takes files from strangers reads them best in worker processes, as ``provenance
+    verify`` does.
+
     Args:
         source: The file, or its bytes. Hostile; never written. Whatever it holds, nothing is
             raised.
@@ -91,7 +102,8 @@ def verify(
         options: Where to look, and how much to keep.
 
     Raises:
-        UserError: The trust lists of this machine cannot be read.
+        UserError: The trust lists of this machine cannot be read, or ``source`` is neither a path
+            nor bytes.
 
     Example:
         >>> import provenance
@@ -100,8 +112,27 @@ def verify(
     """
     from provenance.credentials import load_trust_anchors, read_credential, read_credential_bytes
 
+    file = path_or_bytes(source)
     anchors = load_trust_anchors(None) if trust is None else trust
     more: dict[str, Any] = {} if options is None else {"options": options}
+    if isinstance(file, bytes):
+        return read_credential_bytes(file, media_type, anchors, **more)
+    return read_credential(file, media_type, anchors, **more)
+
+
+def path_or_bytes(source: object) -> Path | bytes:
+    """Return a file as callers give it: a path, as text too, or its bytes, of whatever type.
+
+    Raises:
+        UserError: It is something else.
+    """
     if isinstance(source, bytes):
-        return read_credential_bytes(source, media_type, anchors, **more)
-    return read_credential(Path(source), media_type, anchors, **more)
+        return source
+    if isinstance(source, bytearray | memoryview):
+        return bytes(source)
+    if isinstance(source, str | os.PathLike):
+        return Path(source)
+    kind = type(source).__name__
+    raise UserError(
+        f"A file is given as a path or as bytes, not as a {kind}. Of an open file, give read()."
+    )

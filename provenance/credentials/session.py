@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from provenance.credentials.api import verify
+from provenance.credentials.api import path_or_bytes, verify
 from provenance.credentials.signing.ingredients import Ingredient, load_ingredients
 from provenance.credentials.signing.outputs import (
     Pending,
@@ -22,6 +22,7 @@ from provenance.credentials.signing.recipe import Recipe
 from provenance.credentials.signing.sources import Source, source_of_bytes, source_of_path
 from provenance.credentials.trust.anchors import TrustAnchors
 from provenance.errors import UserError
+from provenance.files import is_same_file
 
 if TYPE_CHECKING:
     from provenance.credentials import Signer
@@ -79,8 +80,14 @@ class CredentialSession:
         **words: Any,
     ) -> None:
         self.recipe = Recipe.of(recipe, **words)
+        if isinstance(signer, str | Mapping):
+            raise UserError(
+                "A signer is what load_signer(NAME, SETTINGS) returns. A name and settings stand in"
+                ' the recipe: recipe={"signer": {"name": NAME, "settings": {...}}}.'
+            )
         self.signer = chosen_signer(self.recipe) if signer is None else signer
-        self._trust = trust
+        self._given = trust
+        self._own: tuple[object, TrustAnchors] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what each process loads for itself: ingredients may be large."""
@@ -88,12 +95,18 @@ class CredentialSession:
 
     @property
     def trust(self) -> TrustAnchors:
-        """Whom :meth:`verify` trusts; loaded at first need."""
-        if self._trust is None:
-            from provenance.credentials import load_trust_anchors
+        """Whom :meth:`verify` trusts; loaded at first need, and when this machine's lists change.
 
-            self._trust = load_trust_anchors(None)
-        return self._trust
+        A server runs on while somebody replaces the keys that it signs with.
+        """
+        from provenance.credentials.trust import anchors
+
+        if self._given is not None:
+            return self._given
+        state = anchors.state_of_own()
+        if self._own is None or self._own[0] != state:
+            self._own = (state, anchors.load_trust_anchors(None))
+        return self._own[1]
 
     @cached_property
     def ingredients(self) -> tuple[Ingredient, ...]:
@@ -127,15 +140,15 @@ class CredentialSession:
             UnreadableError: The file cannot be read.
             CredentialError: It cannot be signed or written; everything is then as it was.
         """
-        if isinstance(source, bytes) and out is None:
-            return self.sign_bytes(source, media_type=media_type, title=title).data
-        if isinstance(source, bytes):
+        file = path_or_bytes(source)
+        if isinstance(file, bytes) and out is None:
+            return self.sign_bytes(file, media_type=media_type, title=title).data
+        if isinstance(file, bytes):
             target = Path(out or "")
         else:
-            source = Path(source)
-            target = _target(source, out, in_place=in_place)
-        self.write(source, target, media_type=media_type, title=title)
-        return source if in_place and isinstance(source, Path) else target
+            target = _target(file, out, in_place=in_place)
+        self.write(file, target, media_type=media_type, title=title)
+        return file if in_place and isinstance(file, Path) else target
 
     def sign_bytes(
         self,
@@ -218,7 +231,7 @@ class CredentialSession:
 
     def _written(self, source: Source, out: Path, title: str) -> tuple[Plan, tuple[Pending, ...]]:
         made = self._plan(source, title)
-        is_same = source.path is not None and out.exists() and out.samefile(source.path)
+        is_same = source.lies_at(out)
         mode = mode_of(out) if is_same else None
         return made, write_signed(source, made, self.signer, out, mode=mode)
 
@@ -255,7 +268,7 @@ def _target(source: Path, out: Path | str | None, *, in_place: bool) -> Path:
     if out is None:
         raise UserError("Say where the signed file goes (out), or sign it in place.")
     target = Path(out)
-    if target.exists() and source.exists() and target.samefile(source):
+    if is_same_file(source, target):
         raise UserError(
             f"{target} is the source itself. Choose another name for the signed file, or sign it in"
             f" place."

@@ -112,6 +112,10 @@ Did you mean 'digitalCapture'?
         Raises:
             UserError: A field is unknown, malformed, or contradicts another.
         """
+        if not isinstance(recipe, Recipe | Mapping | None):
+            raise UserError(
+                "A recipe is a Recipe or a mapping of its fields. Recipe.read(PATH) reads a file."
+            )
         fields = recipe.model_dump(exclude_unset=True) if isinstance(recipe, Recipe) else recipe
         return cls._checked(_merged(dict(fields or {}), words), "")
 

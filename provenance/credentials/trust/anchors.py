@@ -174,6 +174,24 @@ def _own(paths: Sequence[Path] | None, names: Sequence[str] | None) -> Iterator[
             raise UserError("There is no development CA. Run: provenance keys init")
 
 
+def state_of_own() -> tuple[int | None, ...]:
+    """Return what differs once the lists or roots of this machine have changed; cheap.
+
+    Files there are replaced by a rename, which changes the time of their folder.
+    """
+    from provenance.credentials.trust import lists
+
+    config = files.config_folder()
+    return tuple(map(_changed_ns, (authority.anchor_path(config).parent, config / lists.FOLDER)))
+
+
+def _changed_ns(folder: Path) -> int | None:
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
 def _warn_of_dates(one: TrustList) -> None:
     certificates = roots.parse_roots(one.pem.encode(), one.source).certificates
     for problem in roots.judge(certificates, one.purpose):

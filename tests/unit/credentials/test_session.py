@@ -1,6 +1,7 @@
 """One call, one session, many files: everywhere the same result, and nothing lost on the way."""
 
 import contextlib
+import io
 import multiprocessing
 import os
 import pickle
@@ -91,6 +92,52 @@ def test_whom_to_trust_is_said(png, nobody):
     signed = provenance.sign(png)
     assert provenance.verify(signed, trust=nobody).signer == "untrusted"
     assert CredentialSession(trust=nobody).verify(signed).signer == "untrusted"
+
+
+def test_a_session_trusts_the_root_that_its_keys_were_replaced_by(png, tmp_path, monkeypatch):
+    """A server runs on while somebody rotates keys, or takes a list away."""
+    from provenance.credentials import config_folder
+    from provenance.credentials.keys.authority import rotate_authority
+
+    monkeypatch.setenv("PROVENANCE_CONFIG_DIR", str(tmp_path / "config"))
+    session = CredentialSession()
+    first = session.sign(png)
+    assert session.verify(first).signer == "trusted"
+    copy = pickle.loads(pickle.dumps(session))
+    rotate_authority(config_folder(), root=True)
+    for one in (session, copy):
+        assert one.verify(one.sign(png)).signer == "trusted"
+        assert one.verify(first).signer == "trusted"
+    rotate_authority(config_folder(), root=True, forget=True)
+    assert session.verify(first).signer == "untrusted"
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def test_any_bytes_are_bytes(png, kind, tmp_path):
+    signed = provenance.sign(kind(png))
+    assert provenance.verify(kind(signed)).integrity == "ok"
+    assert provenance.sign(kind(png), tmp_path / "a.png") == tmp_path / "a.png"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"source": io.BytesIO(b"x")}, "a path or as bytes, not as a BytesIO"),
+        ({"source": None}, "a path or as bytes, not as a NoneType"),
+        ({"recipe": "recipe.toml"}, r"Recipe\.read"),
+        ({"recipe": 5}, r"Recipe\.read"),
+        ({"signer": "pem"}, "load_signer"),
+        ({"signer": {"name": "pem"}}, "load_signer"),
+    ],
+)
+def test_slips_of_a_programmer_are_answered(png, words, message):
+    with pytest.raises(UserError, match=message):
+        provenance.sign(words.pop("source", png), **words)
+
+
+def test_what_is_no_file_cannot_be_verified():
+    with pytest.raises(UserError, match="a path or as bytes"):
+        provenance.verify(io.BytesIO(b"x"))
 
 
 def test_nothing_a_file_holds_is_raised_by_verify(tmp_path):
