@@ -1,6 +1,7 @@
 """``provenance keys``: this machine's development CA, and requests for real certificates."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -258,9 +259,26 @@ def _passphrase(variable: str | None, *, ask: bool) -> bytes | None:
             raise UserError(f"The environment variable {variable} is not set, or empty. Set it.")
         return value.encode()
     if ask:
-        text: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)
-        return text.encode()
+        return _asked().encode()
     return None
+
+
+def _asked() -> str:
+    """Return a passphrase from the terminal.
+
+    Raises:
+        UserError: There is none.
+    """
+    try:
+        text: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise  # Ctrl-C
+        raise UserError(
+            "There is no terminal to ask for a passphrase on. Put it into an environment variable,"
+            " and name that with --passphrase-env."
+        ) from None
+    return text
 
 
 def _export(anchor: Path, out: Path) -> None:

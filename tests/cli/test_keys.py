@@ -165,6 +165,20 @@ def test_a_passphrase_from_the_environment_or_the_terminal(tmp_path, monkeypatch
     assert "NO_SUCH is not set" in capsys.readouterr().err
 
 
+def test_where_nobody_can_be_asked_the_other_way_is_named(tmp_path):
+    """In a job without a terminal that was "Interrupted.", exit code 130."""
+    done = subprocess.run(
+        [sys.executable, "-m", "provenance", "keys", *REQUEST, *WHO, "--passphrase"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        cwd=tmp_path,
+        start_new_session=True,
+    )
+    assert done.returncode == ExitCode.USER_ERROR
+    assert b"--passphrase-env" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_misspelt_command_gets_a_suggestion(capsys):
     assert run(["keys", "rotat"]) == ExitCode.USAGE
     assert "Did you mean 'rotate'" in capsys.readouterr().err

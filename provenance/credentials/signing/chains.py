@@ -181,7 +181,8 @@ def read_chain(pem: bytes, where: str) -> Chain:
     except ValueError as error:
         raise CredentialError(
             f"{where}: no certificates in PEM could be read ({error}). It should hold the signer's"
-            " certificate and those above it."
+            " certificate and those above it. From other forms: openssl x509 -inform DER, or"
+            " openssl pkcs7 -print_certs."
         ) from error
     return Chain(tuple(certificates), where)
 

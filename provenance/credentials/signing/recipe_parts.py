@@ -296,7 +296,8 @@ class SignerChoice(Part):
     Attributes:
         name: Of a signer that a plugin offers; ``provenance plugins`` lists them.
         settings: Of the signer. Secrets do not belong here; name the environment variable that
-            holds them.
+            holds them. Paths are relative to the folder in which the program runs, not to the
+            recipe's: a recipe travels with its media, and keys stay where they are.
     """
 
     name: Text
