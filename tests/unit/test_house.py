@@ -15,7 +15,10 @@ TOP_LEVEL = {
     "plugins", "provenance", "pyproject.toml", "tests",
 }  # fmt: skip
 OUTSIDE = ("generators", "plugins", "datasets")
-LIGHT = ("torch", "cv2", "timm", "sklearn", "skimage", "c2pa", "matplotlib", "PIL", "numpy")
+LIGHT = (
+    "torch", "cv2", "timm", "sklearn", "skimage", "c2pa", "cryptography", "matplotlib", "PIL",
+    "numpy", "pkcs11", "pydantic",
+)  # fmt: skip
 MAX_LINES = 400
 
 
