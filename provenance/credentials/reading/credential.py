@@ -168,7 +168,7 @@ class Credential:
         paired_with: Name of the other one of a pair: the sidecar that was used, or the file that
             the sidecar belongs to.
         notes: Circumstances that stand in the conclusion too, as clauses: a sidecar that was not
-            used, a publisher who is named.
+            used, a publisher who is named, parts of the file that are not signed.
     """
 
     integrity: Integrity

@@ -11,6 +11,7 @@ import c2pa
 from provenance.credentials.engine import Anchors, context
 from provenance.credentials.interrupts import held
 from provenance.credentials.reading import axes, sentences
+from provenance.credentials.reading.coverage import has_open_parts
 from provenance.credentials.reading.credential import (
     Credential,
     CredentialDetails,
@@ -59,12 +60,14 @@ class _Report:
     Attributes:
         store: Manifests, results and state.
         valid_until: End of the signer's certificate; None where the library looked at it itself.
+        has_open_parts: Whether parts of the file are deliberately not covered by its hash.
         certificates: Filled only where details are asked for.
         thumbnails: Filled only where pictures are asked for.
     """
 
     store: dict[str, Any]
     valid_until: datetime.datetime | None
+    has_open_parts: bool = False
     certificates: Mapping[str, CertificateClaim] = field(default_factory=dict)
     thumbnails: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -161,6 +164,7 @@ def _report(
             raise UnreadableError("the report of its credential exceeds 8 MiB")
         report = _Report(json.loads(text), None)
         _check_size(report.store)
+        report = replace(report, has_open_parts=has_open_parts(reader, report.store))
         if axes.is_excused_by_any_time(report.results):
             report = replace(report, valid_until=_valid_until(reader, report.store))
         if options.detailed:
@@ -236,10 +240,13 @@ def _judge(report: _Report, timed: _Report, place: Place) -> Credential:
 
 
 def _notes(credential: Credential, report: _Report) -> list[str]:
-    if not credential.statements.claimed_identities:
-        return []
-    holds = axes.does_identity_hold(report.results)
-    return [sentences.IDENTITY if holds else sentences.FALSE_IDENTITY]
+    found = []
+    if report.has_open_parts and credential.integrity == "ok":
+        found.append(sentences.OPEN_PARTS)
+    if credential.statements.claimed_identities:
+        holds = axes.does_identity_hold(report.results)
+        found.append(sentences.IDENTITY if holds else sentences.FALSE_IDENTITY)
+    return found
 
 
 def _signer(report: _Report, timed: _Report, time: TimeTrust) -> SignerTrust:

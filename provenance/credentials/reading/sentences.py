@@ -11,6 +11,7 @@ NO_CARRIER = "Files of this type cannot carry a credential."
 DAMAGED = "It carries a credential that is damaged beyond reading."
 IDENTITY = "it also names a publisher (CAWG identity), for whom nothing vouches"
 FALSE_IDENTITY = "it also names a publisher (CAWG identity), in a statement that does not hold"
+OPEN_PARTS = "its signer left parts of it open, which may have changed since without a trace"
 _CODES_SHOWN = 5
 
 
