@@ -226,12 +226,13 @@ def _sign_file(source: str, out: str | None, session: "CredentialSession", *, as
     credential = session.verify(target)
     notes = (*made.notes, *([_UNKNOWN_SIGNER] if credential.signer == "untrusted" else []))
     if as_json:
+        found = credential.to_json()
         extra = {
             "sha256": sha256_file(target),
             "parent_kept": made.kept is not None,
-            "notes": list(notes),
+            "notes": [*notes, *found.pop("notes")],
         }
-        output.echo_json({"path": out or source, **extra, **credential.to_json()}, indent=2)
+        output.echo_json({"path": out or source, **extra, **found}, indent=2)
     else:
         output.echo_data(output.printable(f"{out or source}: {credential.conclusion}"))
     _say(notes)

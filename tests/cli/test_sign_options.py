@@ -187,6 +187,11 @@ def test_a_time_stamping_authority_that_does_not_answer(sign, plain, folder):
     assert code == 0
     assert "without a time-stamp" in err
     assert json.loads(out)["time"] == "none"
+    assert "without a time-stamp" in json.loads(out)["notes"][0]
+    (folder / "many").mkdir()
+    (folder / "many" / "a.png").write_bytes((folder / plain).read_bytes())
+    _, out, _ = sign("many", "--out", "signed", *address, "--timestamp-policy", "prefer", "--json")
+    assert "without a time-stamp" in json.loads(out)["notes"][0]
 
 
 @pytest.mark.parametrize(

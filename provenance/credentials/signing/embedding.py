@@ -64,6 +64,7 @@ class Job:
         attachments: What is taken along.
         is_update: Whether an update manifest is written.
         embeds: Whether the manifest goes into the file.
+        remarks: What the user should hear of the signing; filled by :meth:`run`.
     """
 
     media_type: str
@@ -71,6 +72,7 @@ class Job:
     attachments: tuple[Attachment, ...] = field(default=())
     is_update: bool = False
     embeds: bool = True
+    remarks: list[str] = field(default_factory=list, compare=False)
 
     def run(self, source: IO[bytes], destination: IO[bytes], signer: Signer) -> bytes:
         """Sign ``source`` into ``destination``; return the manifest store.
@@ -90,6 +92,7 @@ class Job:
             destination.truncate()
             store = self._run(source, destination, replace(signer, timestamp=None))
             _LOG.warning("Signed without a time-stamp: %s", error)
+            self.remarks.append(f"It was signed without a time-stamp: {error}")
             return store
 
     def _run(self, source: IO[bytes], destination: IO[bytes], signer: Signer) -> bytes:

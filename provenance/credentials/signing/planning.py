@@ -41,12 +41,17 @@ class Plan:
     Attributes:
         job: For the library.
         kept: The credential that the file carried, now its parent's; None where it carried none.
-        notes: What the user should hear: that a credential which is kept does not hold, say.
+        foreseen: What the user should hear: that a credential which is kept does not hold, say.
     """
 
     job: Job
     kept: "Credential | None"
-    notes: tuple[str, ...]
+    foreseen: tuple[str, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should hear, of the signing too once it has been done."""
+        return (*self.foreseen, *self.job.remarks)
 
 
 def plan(
