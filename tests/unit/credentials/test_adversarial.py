@@ -1,6 +1,5 @@
 """What attackers do: borrowed names and clocks, text that steers terminals, changed parents."""
 
-import io
 import shutil
 import time
 
