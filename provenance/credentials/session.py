@@ -85,7 +85,7 @@ class CredentialSession:
                 "A signer is what load_signer(NAME, SETTINGS) returns. A name and settings stand in"
                 ' the recipe: recipe={"signer": {"name": NAME, "settings": {...}}}.'
             )
-        self.signer = chosen_signer(self.recipe) if signer is None else signer
+        self.signer = _chosen_signer(self.recipe) if signer is None else signer
         self._given = trust
         self._own: tuple[object, TrustAnchors] | None = None
 
@@ -236,7 +236,7 @@ class CredentialSession:
         return made, write_signed(source, made, self.signer, out, mode=mode)
 
 
-def chosen_signer(recipe: Recipe) -> "Signer":
+def _chosen_signer(recipe: Recipe) -> "Signer":
     """Return the signer that a recipe names; this machine's development CA where it names none.
 
     Raises:

@@ -96,11 +96,11 @@ def read_signals(store: Mapping[str, Any], *, follow_parents: bool = True) -> tu
     """
     manifests = list(lineage(store)) if follow_parents else list(lineage(store))[:1]
     stored = _stored_actions(store)
-    found = {signal for manifest in manifests for signal in manifest_signals(manifest, stored)}
+    found = {signal for manifest in manifests for signal in _manifest_signals(manifest, stored)}
     return tuple(signal for signal in SIGNALS if signal in found)
 
 
-def manifest_signals(manifest: Mapping[str, Any], stored: Stored = ()) -> Iterator[str]:
+def _manifest_signals(manifest: Mapping[str, Any], stored: Stored = ()) -> Iterator[str]:
     """Yield the signals of one manifest, some perhaps twice.
 
     Args:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
 
 from provenance.credentials.reading.sidecars import sidecar_of
+from provenance.credentials.signing.sources import IN_MEMORY_BYTES
 from provenance.errors import CredentialError, UserError
 from provenance.files import DEFAULT_MODE, TEMPORARY_PREFIX, check_replaceable
 
@@ -32,7 +33,6 @@ SIGNED_PREFIX = f"{TEMPORARY_PREFIX}signed-"
 """Of what is written aside here, so that leftovers of a killed run can be told from others."""
 _CHUNK_BYTES = 1 << 20
 _FEW = 8
-_IN_MEMORY_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ def write_signed(
     """
     if plan.job.embeds:
         return (_write_embedded(source, plan, signer, out, mode),)
-    sidecar = checked_sidecar(source, plan, out)
+    sidecar = _checked_sidecar(source, plan, out)
     store = sign_apart(source, plan, signer)
     beside, _ = write_aside(sidecar, lambda stream: stream.write(store))
     if source.lies_at(out):
@@ -205,7 +205,7 @@ def sign_apart(source: "Source", plan: "Plan", signer: "Signer") -> bytes:
         UserError: The library would change the file all the same: MP3, FLAC and PDF, so far.
         CredentialError: It cannot be signed.
     """
-    with source.open() as stream, tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as copy:
+    with source.open() as stream, tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as copy:
         store = plan.job.run(stream, copy, signer)
         if not _is_equal(stream, copy):
             raise UserError(
@@ -224,7 +224,7 @@ def _is_equal(one: IO[bytes], other: IO[bytes]) -> bool:
     return not other.read(1)
 
 
-def checked_sidecar(source: "Source", plan: "Plan", out: Path) -> Path:
+def _checked_sidecar(source: "Source", plan: "Plan", out: Path) -> Path:
     """Return where the sidecar of a signed file is to lie.
 
     Raises:
