@@ -1,4 +1,4 @@
-"""Self-signed roots for tests of trust lists: good ones, and ones with any flaw."""
+"""Self-signed roots for tests of trust lists, good ones and ones with any flaw; and an import."""
 
 import datetime
 
@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from provenance.credentials.keys import certificates
+from provenance.credentials.trust import lists
 
 DAY = datetime.timedelta(days=1)
 
@@ -36,3 +37,14 @@ def root(key=None, *, begins=-1.0, ends=100.0, is_authority=True, usages=(), **o
 
 def pem(*found):
     return certificates.certificates_pem(*found)
+
+
+def importer(folder):
+    """Return a function that imports a file of the given content into a config folder."""
+
+    def add(data, name="studio", purpose="manifest", **options):
+        path = folder / "given"
+        path.write_bytes(data)
+        return lists.add_list(folder, name, path, purpose, **options)
+
+    return add

@@ -6,22 +6,15 @@ import json
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from made_roots import DAY, root
+from made_roots import DAY, importer, root
 
-from provenance.credentials.trust import checking, lists
+from provenance.credentials.trust import checking
 from provenance.errors import ProvenanceError
 
 
 @pytest.fixture
 def add(tmp_path):
-    """Import a file of the given content into a fresh config folder."""
-
-    def call(data, name="studio", purpose="manifest", **options):
-        path = tmp_path / "given"
-        path.write_bytes(data)
-        return lists.add_list(tmp_path, name, path, purpose, **options)
-
-    return call
+    return importer(tmp_path)
 
 
 def entity_list(*services, **scheme):

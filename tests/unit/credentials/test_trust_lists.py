@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from made_roots import DAY, pem, root
+from made_roots import DAY, importer, pem, root
 from timestamp_authority import timestamp_authority
 
 from provenance.credentials import (
@@ -29,14 +29,7 @@ from provenance.errors import CredentialError, UserError
 
 @pytest.fixture
 def add(tmp_path):
-    """Import a file of the given content into a fresh config folder."""
-
-    def call(data, name="studio", purpose="manifest", **options):
-        path = tmp_path / "given"
-        path.write_bytes(data)
-        return lists.add_list(tmp_path, name, path, purpose, **options)
-
-    return call
+    return importer(tmp_path)
 
 
 def test_a_list_is_kept_with_its_source_and_date(tmp_path, add):
