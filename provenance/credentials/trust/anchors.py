@@ -169,6 +169,7 @@ def _own(paths: Sequence[Path] | None, names: Sequence[str] | None) -> Iterator[
         if name != DEVELOPMENT:
             yield lists.load_list(config, name)
         elif development.exists():
+            lists.refuse_writable(development.parent, development)
             yield read_list(DEVELOPMENT, development, "manifest")
         else:
             raise UserError("There is no development CA. Run: provenance keys init")

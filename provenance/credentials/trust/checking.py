@@ -12,6 +12,7 @@ from provenance.credentials.trust.lists import (
     list_names,
     load_list,
     read_list_files,
+    refuse_writable,
     unknown_list,
 )
 from provenance.credentials.trust.roots import Purpose
@@ -76,6 +77,10 @@ def examine_development(config: Path, now: datetime.datetime | None = None) -> E
         now: For tests.
     """
     path = authority.anchor_path(config)
+    try:
+        refuse_writable(path.parent, path)
+    except UserError as error:
+        return Examination(DEVELOPMENT, None, errors=(str(error),))
     try:
         one = read_list(DEVELOPMENT, path, "manifest")
     except UserError as error:

@@ -28,6 +28,7 @@ _FILE_NAME = re.compile(r"file-\d+")  # what lists given as files are called in 
 _LOCK_WAIT_S = 30.0
 _RETRIES, _RETRY_S = 5, 0.05  # another process may be between the two files of a list
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_OTHERS_ENTER = stat.S_IXGRP | stat.S_IXOTH
 
 
 def add_list(
@@ -247,7 +248,7 @@ def read_list_files(config: Path, name: str) -> tuple[TrustList, Record, RootFil
     if name not in list_names(config):
         raise unknown_list(config, name)
     folder = config / FOLDER
-    _refuse_writable(folder)
+    refuse_writable(folder, folder / f"{name}.json", folder / f"{name}.pem")
     for attempt in range(_RETRIES):
         record = read_record(folder / f"{name}.json")
         pem = roots.read_bytes(folder / f"{name}.pem")
@@ -260,10 +261,30 @@ def read_list_files(config: Path, name: str) -> tuple[TrustList, Record, RootFil
     raise damaged_list(name, "its certificates are not those that were imported")
 
 
-def _refuse_writable(folder: Path) -> None:
+def refuse_writable(folder: Path, *files: Path) -> None:
+    """Refuse roots that others may replace: in a folder, in its files, or the folder as a whole.
+
+    Args:
+        folder: Where they lie.
+        files: That hold them. Their permissions count only where others may enter the folder.
+
+    Raises:
+        UserError: Others may write there.
+    """
     mode = folder.stat().st_mode
+    parent_mode = folder.parent.stat().st_mode
+    if parent_mode & stat.S_IWOTH and not parent_mode & stat.S_ISVTX:
+        raise _writable(folder.parent)
     if mode & _OTHERS_WRITE:
-        raise UserError(
-            f"Others may write to the trust lists in {folder} (mode {stat.S_IMODE(mode):04o})."
-            f" Check the lists, then run: chmod go-w {folder}"
-        )
+        raise _writable(folder)
+    for path in files if mode & _OTHERS_ENTER else ():
+        if path.exists() and path.stat().st_mode & _OTHERS_WRITE:
+            raise _writable(path)
+
+
+def _writable(path: Path) -> UserError:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    return UserError(
+        f"Others may write to {path} (mode {mode:04o}), and with it to whom you trust."
+        f" Check the trust lists, then run: chmod go-w {path}"
+    )

@@ -17,12 +17,13 @@ from timestamp_authority import timestamp_authority
 
 from provenance.credentials import (
     TimestampPolicy,
+    development_signer,
     load_signer,
     load_trust_anchors,
     read_credential,
     sign_bytes,
 )
-from provenance.credentials.keys import certificates, listing
+from provenance.credentials.keys import authority, certificates, listing
 from provenance.credentials.trust import checking, lists, roots
 from provenance.errors import CredentialError, UserError
 
@@ -195,6 +196,24 @@ def edit(tmp_path, **changes):
     path.write_text(json.dumps({k: v for k, v in record.items() if v is not ...}))
 
 
+def open_to_others(path):
+    path.parent.chmod(0o755)
+    path.chmod(0o666)
+
+
+def test_the_development_ca_counts_only_where_nobody_else_may_write(tmp_path, monkeypatch):
+    monkeypatch.setenv("PROVENANCE_CONFIG_DIR", str(tmp_path))
+    development_signer()
+    anchor = authority.anchor_path(tmp_path)
+    for damage in (lambda: anchor.parent.chmod(0o777), lambda: open_to_others(anchor)):
+        assert load_trust_anchors(None).lists
+        damage()
+        with pytest.raises(UserError, match="chmod go-w"):
+            load_trust_anchors(None)
+        assert "chmod go-w" in checking.examine_development(tmp_path).errors[0]
+        anchor.parent.chmod(0o700)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -213,6 +232,9 @@ def edit(tmp_path, **changes):
         lambda f: edit(f, name="other"),
         lambda f: edit(f, format=2),
         lambda f: (f / "trust").chmod(0o777),
+        lambda f: open_to_others(f / "trust/studio.pem"),
+        lambda f: open_to_others(f / "trust/studio.json"),
+        lambda f: f.chmod(0o777),
     ],
 )
 def test_a_list_that_was_damaged_is_an_error_where_it_is_used(tmp_path, add, damage, monkeypatch):
