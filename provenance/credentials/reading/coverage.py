@@ -34,7 +34,10 @@ def has_open_parts(reader: c2pa.Reader, store: Mapping[str, Any]) -> bool:
     text = reader.detailed_json()
     if len(text) > _MAX_CHARACTERS:
         return True
-    manifest = json.loads(text)["manifests"].get(store.get("active_manifest")) or {}
+    manifests = json.loads(text).get("manifests") or {}
+    manifest = manifests.get(store.get("active_manifest"))
+    if manifest is None:  # of some damaged stores the library gives an empty report: it may be so
+        return True
     hashes = (manifest.get("assertion_store") or {}).items()
     return any(is_open(label, assertion) for label, assertion in hashes)
 

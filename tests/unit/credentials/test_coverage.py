@@ -5,7 +5,7 @@ from carriers import FORMATS
 
 import provenance
 from provenance.credentials import read_credential, read_credential_bytes
-from provenance.credentials.reading.coverage import is_open
+from provenance.credentials.reading.coverage import has_open_parts, is_open
 
 LEFT_OPEN = "its signer left parts of it open"
 
@@ -47,3 +47,17 @@ def test_what_we_sign_leaves_nothing_open(name, anchors):
 )
 def test_which_exclusions_count(label, assertion, expected):
     assert is_open(label, assertion) is expected
+
+
+@pytest.mark.parametrize("report", ["{}", '{"manifests": {}}', '{"manifests": {"other": {}}}'])
+def test_where_the_detailed_report_is_empty_parts_may_be_open(report):
+    """As the library's is of some damaged stores."""
+
+    class Reader:
+        def detailed_json(self):
+            return report
+
+    entry = {"code": "assertion.dataHash.additionalExclusionsPresent"}
+    results = {"activeManifest": {"informational": [entry]}}
+    assert has_open_parts(Reader(), {"active_manifest": "own", "validation_results": results})
+    assert not has_open_parts(Reader(), {"active_manifest": "own", "validation_results": {}})
