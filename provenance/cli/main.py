@@ -89,6 +89,7 @@ def cli(ctx: click.Context, quiet: bool, verbose: int) -> None:
 
 def main() -> None:
     """Run the command line and exit with a code of :class:`provenance.ExitCode`."""
+    output.open_closed_streams()
     if not _SHOWN_AND_DONE & set(sys.argv):  # help and version are data too, and run no command
         output.protect_stdout()
     sys.exit(run(sys.argv[1:]))

@@ -19,6 +19,20 @@ _data_stream: TextIO | None = None
 _quiet = False
 
 
+def open_closed_streams() -> None:
+    """Open stdin, stdout and stderr on nothing where whoever started this process closed them.
+
+    The next file or socket would take their place otherwise, and be written to. Called by ``main``.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            setattr(sys, name, os.fdopen(number, mode))
+
+
 def protect_stdout() -> None:
     """Keep stdout for data: whatever a plugin or a C library prints goes to stderr instead.
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+from operator import methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -165,17 +166,25 @@ def command(
         items = _items(paths, stdin, pair_sidecars=options.sidecars)
         make = functools.partial(make_reader, trust, options, Path(init) if init else None)
         with contextlib.closing(_read_all(items, make, jobs, time_limit)) as results:
-            for one in outputs:
-                one.begin()
+            _tell(outputs, methodcaller("begin"))
             for read in _with_progress(results, len(items)):
                 tally.count(read.credential)
-                for one in outputs:
-                    one.file(read)
-            for one in outputs:
-                one.end()
+                _tell(outputs, methodcaller("file", read))
+            _tell(outputs, methodcaller("end"))
     if len(items) > 1:
         output.say(str(tally))
     return int(tally.exit_code(require_trusted=require_trusted))
+
+
+def _tell(outputs: list[Output], what: "Callable[[Output], None]") -> None:
+    """Tell all outputs. A reader of stdout that went away ends a run of which nothing else is left.
+
+    A report is still to be written whole.
+    """
+    ends = (click.exceptions.Exit,) if len(outputs) > 1 else ()
+    for one in outputs:
+        with contextlib.suppress(*ends):
+            what(one)
 
 
 def _items(paths: tuple[str, ...], stdin: Item | None, *, pair_sidecars: bool) -> list[Item]:
@@ -207,13 +216,15 @@ def _host(text: str) -> str:
     """Return a server's name as the fetcher compares it.
 
     Raises:
-        UsageError: It is an address of a page, or no name at all.
+        UsageError: It is an address of a page, has a port, or is no name at all.
     """
-    if not text or len(text) > _MAX_HOST or any(c in text for c in "/@ *"):
+    name = text.lower().strip("[]").rstrip(".")
+    refused = "/@ *" if name.count(":") > 1 else "/@ *:"  # an address of IPv6, or a port
+    if not name or len(name) > _MAX_HOST or any(c in name for c in refused):
         raise click.UsageError(
-            f"--allow-remote {text!r}: name a server, such as manifests.example.org."
+            f"--allow-remote {text!r}: name a server without a port, such as example.org."
         )
-    return text.lower()
+    return name
 
 
 def _read_all(

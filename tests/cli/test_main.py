@@ -22,6 +22,15 @@ main_module = importlib.import_module("provenance.cli.main")
 HEAVY = ("torch", "cv2", "timm", "c2pa", "sklearn", "skimage", "matplotlib", "rich", "PIL")
 
 
+def test_closed_streams_are_opened_on_nothing(tmp_path):
+    """A pipe or a file would get their numbers otherwise, and what is printed."""
+    command = f"{sys.executable} -m provenance verify - "
+    for closing in ("<&-", "<&- >&-", "<&- >&- 2>&-"):
+        code = subprocess.run(["sh", "-c", command + closing], check=False, cwd=tmp_path).returncode
+        assert code == ExitCode.UNREADABLE, closing  # there are no bytes
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_help_imports_nothing_heavy():
     command = [sys.executable, "-X", "importtime", "-m", "provenance", "--help"]
     result = subprocess.run(command, capture_output=True, text=True, check=True)

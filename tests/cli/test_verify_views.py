@@ -264,7 +264,28 @@ def test_lists_by_name_and_hosts_by_name(verify, chain):
     assert verify(chain, "--trust-list", "absent")[0] == 1
     assert verify(chain, "--trust-list", "development-ca", "--no-trust-anchors")[0] == 2
     assert verify(chain, "--allow-remote", "https://example.org/")[0] == 2
-    assert verify(chain, "--allow-remote", "Manifests.example.org")[0] == 0
+    for host in ("example.org:8080", "", "[]", "a b", "user@example.org"):
+        assert verify(chain, "--allow-remote", host)[0] == 2, host
+    for host in ("Manifests.example.org", "example.org.", "[2001:DB8::1]"):
+        assert verify(chain, "--allow-remote", host)[0] == 0, host
+
+
+def test_a_report_is_written_whole_when_the_reader_of_stdout_goes(tmp_path):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.png").write_bytes(signed(number))
+    changed = bytearray(signed(9))
+    changed[-30] ^= 1
+    (folder / "9.png").write_bytes(changed)
+    command = [*VERIFY, str(folder), "--report", str(tmp_path / "report")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert b"1 broken" in process.stderr.read()
+    assert process.returncode == 11
+    pages = sorted(path.name for path in (tmp_path / "report").iterdir())
+    assert pages[-1] == "index.html"
+    assert len(pages) == 5
 
 
 def slow(path):
