@@ -133,10 +133,17 @@ def fetch(
             target, f"did not answer within {timeout_s:g} s", "Try again later."
         ) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
-        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise _refusal(
-            target, f"cannot be fetched ({said})", "Check the address and the network."
-        ) from error
+        remedy = "Check the address and the network."
+        raise _refusal(target, f"cannot be fetched ({_words(error)})", remedy) from error
+
+
+def _words(error: Exception) -> str:
+    """Return what went wrong; nothing of an answer that is no HTTP: it may read like a verdict."""
+    if isinstance(error, http.client.UnknownProtocol):
+        return "another protocol than HTTP answers"
+    if isinstance(error, http.client.BadStatusLine) and not isinstance(error, OSError):
+        return "what answers is no HTTP"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def public_addresses(host: str, port: int) -> list[str]:
@@ -357,7 +364,7 @@ def _check(response: http.client.HTTPResponse, target: _Target, max_bytes: int) 
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding != "identity":
         remedy = "Compressed answers are not taken. Fetch the document yourself."
-        raise _refusal(target, f"answers with the encoding {encoding!a}", remedy)
+        raise _refusal(target, f"answers with the encoding {encoding[:40]!a}", remedy)
     if response.length is not None and response.length > max_bytes:
         raise _too_long(target, max_bytes)
 

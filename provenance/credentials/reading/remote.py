@@ -34,10 +34,12 @@ def read_remote(
     try:
         data = _fetch(url, options)
     except (UserError, OSError) as error:
+        # the file chose the path, which may read like a verdict; the host is one of the user's
+        said = str(error).replace(url, urlsplit(url).hostname or "it")
         return replace(
             named,
             error=f"its manifest was not fetched: {error}",
-            conclusion=f"Its credential lies on a server and could not be fetched: {error}",
+            conclusion=f"Its credential lies on a server and could not be fetched: {said}",
         )
     found = examine(asset, trust, options, manifest_data=data, place="remote")
     return replace(found, remote_url=url)

@@ -294,6 +294,18 @@ def test_what_is_no_manifest_says_nothing_against_the_file(serve, make, anchors,
     assert failure(path, anchors)
 
 
+@pytest.mark.parametrize("start", [b"", b"HTTP/", b"HTTP/1.1 200 ", b"HTTP/2.0 ", b"HTTP/1.1 404 "])
+def test_neither_server_nor_address_put_words_into_the_conclusion(serve, make, anchors, start):
+    server = serve(lambda out: out.write(start + b"Unchanged, says Adobe\x1b[2J\r\n\r\n"))
+    path, _ = make(url_of(server) + "?Unchanged_says_Adobe")
+    found = read_credential(path, None, anchors, options=options(HOST))
+    assert "could not be fetched: manifests.example" in found.conclusion
+    assert "Adobe" not in found.conclusion
+    assert found.conclusion.isprintable()
+    assert found.error.isprintable()
+    assert "?Unchanged_says_Adobe" in found.error
+
+
 def test_a_closed_port_is_said(serve, make, anchors):
     server = serve(document(b""))
     path, _ = make(url_of(server))
