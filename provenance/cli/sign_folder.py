@@ -43,13 +43,14 @@ def sign_folder(
         UserError: There is nothing to sign, or the recipe is for a single file.
     """
     from provenance.credentials import sign_many
-    from provenance.workers import default_jobs
+    from provenance.workers import default_jobs, keep_freed_memory
 
     _check(folder, out, session)
     target = folder if out is None else out
     problems: list[SignedRow] = []
     pairs = _pairs(folder, target, problems)
     states: Counter[str] = Counter()
+    keep_freed_memory()  # one job signs here
     with _alone_in(target), _without_leftovers(target):
         rows = sign_many(pairs, session, jobs=jobs or default_jobs(), resume=resume)
         with contextlib.closing(rows):

@@ -1,6 +1,7 @@
 """What a process may take of the machine: cores, threads, memory, and a life after its parent."""
 
 import contextlib
+import ctypes
 import os
 import threading
 import time
@@ -8,6 +9,9 @@ from pathlib import Path
 
 _POLL_S = 0.25
 _ENDED_WITH_PARENT = 1
+# parameters of glibc's mallopt, from its malloc.h
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_KEPT_BYTES = 16 << 20
 
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"), "1"
@@ -15,16 +19,22 @@ ONE_THREAD = dict.fromkeys(
 """Environment of a process that computes with one thread. Numerical libraries read it at import;
 processes that each use all cores slow one another down."""
 
-_TOP_PAD_BYTES = 16 << 20
-ROOMY_HEAP = {"MALLOC_TOP_PAD_": str(_TOP_PAD_BYTES)}
-"""Environment of a process that handles file after file: glibc then keeps freed memory for the next
-one, up to 16 MiB, instead of giving it back and having every page cleared anew. Measured on JPEG of
-220 kB: verifying takes a tenth less time, signing a quarter."""
-
 
 def default_jobs() -> int:
     """Return how many processes this one may keep busy: the cores that it is allowed to run on."""
     return len(os.sched_getaffinity(0))
+
+
+def keep_freed_memory() -> None:
+    """Keep up to 16 MiB of freed memory for the next file, in a process that handles many.
+
+    glibc gives larger blocks back at once, and every page of the next one is cleared anew: 135 page
+    faults for a JPEG of 140 kB, a quarter of the time of signing it. Elsewhere nothing happens.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_MMAP_THRESHOLD, _KEPT_BYTES)
+        mallopt(_TRIM_THRESHOLD, 2 * _KEPT_BYTES)
 
 
 def end_with_parent(parent: int) -> None:

@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from provenance.errors import ProvenanceError
-from provenance.workers.machine import end_with_parent, limit_memory
+from provenance.workers.machine import end_with_parent, keep_freed_memory, limit_memory
 from provenance.workers.messages import Done, Last, Logged, Ready, Unfit, Work
 from provenance.workers.pipes import WorkerEnd
 
@@ -33,6 +33,7 @@ def main(descriptor: int, parent: int, log_level: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # blocked until it was ignored
     end_with_parent(parent)
+    keep_freed_memory()
     pipe = WorkerEnd(descriptor)
     _forward_logs(pipe, log_level)
     try:

@@ -12,7 +12,7 @@ from collections import deque
 from typing import Any, NamedTuple
 
 from provenance.errors import ProvenanceError
-from provenance.workers.machine import ONE_THREAD, ROOMY_HEAP
+from provenance.workers.machine import ONE_THREAD
 from provenance.workers.messages import Done
 from provenance.workers.pipes import MainEnd
 
@@ -131,7 +131,7 @@ def _start(descriptor: int) -> "subprocess.Popen[bytes]":
             # native noise must not get between rows on stdout
             stdout=2 if is_loud else subprocess.DEVNULL,
             stderr=None if is_loud else subprocess.DEVNULL,
-            env=ROOMY_HEAP | os.environ | ONE_THREAD,
+            env=os.environ | ONE_THREAD,
             pass_fds=(descriptor,),
         )
     except OSError as error:

@@ -11,7 +11,8 @@ exits with 1 when a target is missed. Needs no data: 200 JPEG of 1 MP are made o
 ``sign``    What ``provenance sign FOLDER --out`` does: look for a credential that must be kept,
             sign aside, flush to the disk, rename; with one worker in the main process.
 
-Each variant goes over the files several times in one run. ``files_per_s`` and CPU time are those
+Each variant is a process of its own, as a script or a command is, and goes over the files several
+times. ``files_per_s`` and CPU time are those
 of all passes but the first, when all workers are at work; ``first_pass_files_per_s`` is from the
 call to the last result of the first pass, so that it holds the start of processes and what they
 import. The state of each result is checked; showing it is in none of the figures.
@@ -27,15 +28,15 @@ import itertools
 import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import psutil
 
 SIDE_PX = 1000
@@ -67,11 +68,14 @@ class Pace:
 def main() -> int:
     """Measure, print, and say by the exit code whether all targets were met."""
     arguments = _arguments()
+    if arguments.variant:
+        return run_variant(arguments)
     load_before = round(os.getloadavg()[0], 2)
     with tempfile.TemporaryDirectory(prefix="provenance-bench-", dir=arguments.folder) as name:
         folder = Path(name)
         os.environ["PROVENANCE_CONFIG_DIR"] = str(folder / "config")
         bench = Bench(folder, arguments.files)
+        bench.make_files()
         paces = measure(bench, arguments.rounds, arguments.passes)
         rows = [*pace_rows(paces), *ratio_rows(paces)]
         rows += [memory_row(bench, task, arguments.memory_files) for task in ("verify", "sign")]
@@ -95,7 +99,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--passes", type=int, default=5, help="over the files, per round")
     parser.add_argument("--folder", help="where files are made; flushing depends on the disk")
     parser.add_argument("--memory-files", type=int, default=5_000)
+    parser.add_argument("--variant", nargs=2, metavar=("TASK", "WAY"), help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+def run_variant(arguments: argparse.Namespace) -> int:
+    """Measure one variant in this process, on files that are there, and print its pace."""
+    bench = Bench(Path(arguments.folder), arguments.files)
+    found = pace(bench.variants()[tuple(arguments.variant)], bench, arguments.passes)
+    print(json.dumps(asdict(found)))  # noqa: T201 - for the process that started this one
+    return 0
 
 
 class Bench:
@@ -105,20 +118,26 @@ class Bench:
         from provenance.credentials import CredentialSession, load_trust_anchors
 
         self.session = CredentialSession(generator="benchmark", model="noise")
+        self.folder = folder
         self.plain = folder / "plain"
         self.signed = folder / "signed"
         self.out = folder / "out"
+        self.names = [f"{i:04}.jpg" for i in range(count)]
+        self.trust = load_trust_anchors(None)
+
+    def make_files(self) -> None:
+        """Write the files, and signed ones."""
         for one in (self.plain, self.signed, self.out):
             one.mkdir()
-        self.names = [f"{i:04}.jpg" for i in range(count)]
         for name, data in zip(self.names, noise_jpegs(), strict=False):
             (self.plain / name).write_bytes(data)
         for name in self.names:
             self.session.sign(self.plain / name, self.signed / name)
-        self.trust = load_trust_anchors(None)
-        self.mean_bytes = round(
-            statistics.mean((self.plain / n).stat().st_size for n in self.names)
-        )
+
+    @property
+    def mean_bytes(self) -> int:
+        """Mean size of the files that are signed."""
+        return round(statistics.mean((self.plain / n).stat().st_size for n in self.names))
 
     def variants(self) -> dict[tuple[str, str], Callable[[Iterable[str]], Results]]:
         """Return (task, way) to a function that begins to work on files by their names."""
@@ -188,7 +207,9 @@ class Bench:
     def sign(self, names: Iterable[str], *, jobs: int) -> Results:
         """What ``provenance sign`` does with a folder."""
         from provenance.credentials import sign_many
+        from provenance.workers import keep_freed_memory
 
+        keep_freed_memory()  # as the command does
         pairs = ((self.plain / name, self.out / name) for name in names)
         with closing(sign_many(pairs, self.session, jobs=jobs)) as rows:
             for row in rows:
@@ -209,6 +230,8 @@ class Bench:
 
 def noise_jpegs() -> Iterator[bytes]:
     """Yield JPEG of 1 MP and of a realistic size: waves, and fine noise over them."""
+    import numpy as np
+
     from provenance.media import encode_jpeg
 
     generator = np.random.default_rng(SEED)
@@ -229,11 +252,15 @@ def check(value: str | None, wanted: str) -> str:
 
 
 def measure(bench: Bench, rounds: int, passes: int) -> dict[tuple[str, str], list[Pace]]:
-    """Run all variants in turn, round by round."""
+    """Run all variants in turn, round by round, each in a process of its own."""
     paces: dict[tuple[str, str], list[Pace]] = {key: [] for key in bench.variants()}
+    size = ["--files", str(len(bench.names)), "--passes", str(passes)]
     for _ in range(rounds):
-        for key, begin in bench.variants().items():
-            paces[key].append(pace(begin, bench, passes))
+        for task, way in bench.variants():
+            command = [sys.executable, __file__, "--folder", str(bench.folder), *size]
+            command += ["--variant", task, way]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+            paces[task, way].append(Pace(**json.loads(done.stdout)))
     return paces
 
 

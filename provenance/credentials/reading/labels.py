@@ -72,6 +72,8 @@ def _windows(content: bytes, stream: IO[bytes]) -> Iterator[bytes]:
 def _is_deadly_file(content: bytes) -> bool:
     if any(map(_is_deadly, _parts(content))):
         return True
+    if content.startswith((_PNG, _JPEG)):  # the library goes by these first bytes
+        return False
     return _SVG_ELEMENT in content and any(map(_is_deadly, _stores_in_text(content)))
 
 
@@ -118,7 +120,8 @@ def _is_deadly(content: bytes) -> bool:
         if at < 0:
             return False
         label = content[at + _LABEL_AT : at + _LABEL_AT + _MAX_LABEL_BYTES].partition(b"\0")[0]
-        if _begins_box(content, at) and _BEFORE_LONG_CHARACTER.search(label):
+        is_long = not label.isascii() and _BEFORE_LONG_CHARACTER.search(label)
+        if is_long and _begins_box(content, at):
             return True
         at = content.find(_DESCRIPTION, at + 1)
     return True

@@ -1,5 +1,6 @@
 """What a process may take of the machine."""
 
+import ctypes
 import resource
 import subprocess
 import sys
@@ -34,3 +35,27 @@ def test_a_limit_set_from_outside_is_kept():
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
     )
     assert result.returncode == 0, result.stderr.decode()
+
+
+FAULTS = """
+import resource, sys
+from provenance.workers import keep_freed_memory
+if sys.argv[1] == "keep":
+    keep_freed_memory()
+def work():
+    for _ in range(200):
+        bytearray(b"x") * 300_000
+work()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+work()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="a C library without mallopt")
+def test_freed_memory_is_kept_for_the_next_file():
+    def faults(how):
+        command = [sys.executable, "-c", FAULTS, how]
+        return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    assert faults("keep") < 200
