@@ -114,12 +114,14 @@ def _walk(folder: str, *, pair_sidecars: bool) -> Iterator[str]:
 
     for root, folders, names in os.walk(folder, onerror=remember, followlinks=False):
         folders.sort()
-        media = {Path(name).stem for name in names if not name.endswith(SIDECAR_SUFFIX)}
-        for name in sorted(names):
-            path = os.path.join(root, name)  # noqa: PTH118 - names may be too long for Path methods
+        # names may be too long for Path methods
+        paths = {name: os.path.join(root, name) for name in sorted(names)}  # noqa: PTH118
+        files = [name for name, path in paths.items() if not os.path.islink(path)]  # noqa: PTH114
+        media = {Path(name).stem for name in files if not name.endswith(SIDECAR_SUFFIX)}
+        for name in files:
             is_paired = name.endswith(SIDECAR_SUFFIX) and Path(name).stem in media
-            if not os.path.islink(path) and not (pair_sidecars and is_paired):  # noqa: PTH114
-                yield path
+            if not (pair_sidecars and is_paired):
+                yield paths[name]
     yield from unreadable
 
 

@@ -180,12 +180,11 @@ def _purpose(kind: str) -> "Purpose":
 def _all() -> "list[Examination]":
     """Examine what is trusted by default: the development CA, then the imported lists."""
     from provenance.credentials import config_folder
-    from provenance.credentials.keys.authority import anchor_path
     from provenance.credentials.trust.checking import examine_development, examine_list
-    from provenance.credentials.trust.lists import list_names
+    from provenance.credentials.trust.lists import has_development, list_names
 
     config = config_folder()
-    own = [examine_development(config)] if anchor_path(config).exists() else []
+    own = [examine_development(config)] if has_development(config) else []
     return own + [examine_list(config, name) for name in list_names(config)]
 
 

@@ -35,7 +35,9 @@ _MAX_HOST = 253  # RFC 1035, 2.3.4
 
 
 @click.command("verify")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
+@click.argument(
+    "paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(readable=False)
+)
 @trust_anchors_option
 @click.option(
     "--time-anchors",

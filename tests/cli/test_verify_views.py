@@ -229,6 +229,21 @@ def test_sidecars_are_read_with_their_files(verify, tmp_path):
     assert found["x.png"]["integrity"] == "none"
 
 
+def test_a_sidecar_beside_a_link_is_a_row_of_its_own(verify, tmp_path):
+    """Links below folders are not followed: no other row would speak of it."""
+    (tmp_path / "x.png").symlink_to("elsewhere.png")
+    (tmp_path / "x.c2pa").write_bytes(sidecar(bare(1))[1])
+    _, captured = verify(tmp_path, "--json")
+    assert [row["path"] for row in json.loads(captured.out)] == [str(tmp_path / "x.c2pa")]
+
+
+def test_one_file_that_may_not_be_read_costs_itself_alone(verify, chain, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_, **__: False)  # nobody asks beforehand
+    code, captured = verify(chain, tmp_path / "absent.png", "--json")
+    assert code == 5
+    assert len(json.loads(captured.out)) == 2
+
+
 class Stdin:
     def __init__(self, data):
         self.buffer = io.BytesIO(data)

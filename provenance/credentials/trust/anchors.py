@@ -163,12 +163,12 @@ def _own(paths: Sequence[Path] | None, names: Sequence[str] | None) -> Iterator[
     config = files.config_folder()
     development = authority.anchor_path(config)
     if names is None and paths is None:
-        names = [DEVELOPMENT] if development.exists() else []
+        names = [DEVELOPMENT] if lists.has_development(config) else []
         names += lists.list_names(config)
     for name in dict.fromkeys(names or ()):
         if name != DEVELOPMENT:
             yield lists.load_list(config, name)
-        elif development.exists():
+        elif lists.has_development(config):
             lists.refuse_writable(development.parent, development)
             yield read_list(DEVELOPMENT, development, "manifest")
         else:

@@ -13,6 +13,7 @@ import stat
 import time
 from pathlib import Path
 
+from provenance.credentials.keys import authority
 from provenance.credentials.trust import roots
 from provenance.credentials.trust.anchors import DEVELOPMENT, TrustList, make_list
 from provenance.credentials.trust.records import FORMAT, Record, damaged_list, read_record
@@ -169,13 +170,48 @@ def remove_list(config: Path, name: str) -> None:
 
 
 def list_names(config: Path) -> list[str]:
-    """Return the names of the imported lists, sorted."""
-    return sorted(path.stem for path in (config / FOLDER).glob("*.json"))
+    """Return the names of the imported lists, sorted.
+
+    Raises:
+        UserError: The folder is there and cannot be read, which must not pass for no lists.
+    """
+    return sorted(_stems(config, ".json"))
 
 
 def strays(config: Path) -> list[str]:
     """Return names of certificates in the folder that were never imported, and are not used."""
-    return sorted({path.stem for path in (config / FOLDER).glob("*.pem")} - {*list_names(config)})
+    return sorted(_stems(config, ".pem") - {*list_names(config)})
+
+
+def has_development(config: Path) -> bool:
+    """Whether there is a development CA, whose roots are trusted here.
+
+    Raises:
+        UserError: The folder cannot be looked into.
+    """
+    try:
+        authority.anchor_path(config).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise _closed(config, error) from error
+    return True
+
+
+def _stems(config: Path, suffix: str) -> set[str]:
+    try:
+        return {path.stem for path in (config / FOLDER).iterdir() if path.suffix == suffix}
+    except FileNotFoundError:
+        return set()
+    except OSError as error:
+        raise _closed(config / FOLDER, error) from error
+
+
+def _closed(folder: Path, error: OSError) -> UserError:
+    return UserError(
+        f"Cannot tell whom you trust: {folder}: {error.strerror or error}. Make it readable, or"
+        " name another config folder with PROVENANCE_CONFIG_DIR."
+    )
 
 
 def load_list(config: Path, name: str) -> TrustList:

@@ -196,6 +196,16 @@ def edit(tmp_path, **changes):
     path.write_text(json.dumps({k: v for k, v in record.items() if v is not ...}))
 
 
+def test_lists_that_cannot_be_looked_at_do_not_pass_for_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("PROVENANCE_CONFIG_DIR", str(tmp_path))
+    assert load_trust_anchors(None).lists == ()
+    for name in ("trust", "development-ca"):
+        (tmp_path / name).symlink_to(name)  # to itself, which nobody can follow
+        with pytest.raises(UserError, match="Cannot tell whom you trust"):
+            load_trust_anchors(None)
+        (tmp_path / name).unlink()
+
+
 def open_to_others(path):
     path.parent.chmod(0o755)
     path.chmod(0o666)
