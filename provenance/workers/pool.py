@@ -246,6 +246,7 @@ class WorkerPool(Generic[T, R]):
 def _ending(code: int) -> str:
     if code >= 0:
         return f"exit code {code}"
-    name = signal.Signals(-code).name
+    known = {int(one): one.name for one in signal.Signals}
+    name = known.get(-code, f"signal {-code}")  # those for real time have no names
     hint = ", as the system does when memory runs out" if name == "SIGKILL" else ""
     return f"{name}{hint}"

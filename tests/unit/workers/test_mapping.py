@@ -82,6 +82,7 @@ def test_a_slow_item_does_not_let_the_others_run_away(run):
     [
         ("segv", f"{ENDED} (SIGSEGV)"),
         ("kill", f"{ENDED} (SIGKILL, as the system does when memory runs out)"),
+        ("real-time", f"{ENDED} (signal 40)"),
         ("leave", f"{ENDED} (exit code 0)"),
         ("hang", "took longer than the limit of 0.5 s"),
         ("spin", "took longer than the limit of 0.5 s"),

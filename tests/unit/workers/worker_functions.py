@@ -98,6 +98,7 @@ def _warn():
 _ACTS = {
     "segv": lambda: os.kill(os.getpid(), signal.SIGSEGV),
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "real-time": lambda: os.kill(os.getpid(), 40),
     "leave": lambda: os._exit(0),
     "hang": lambda: time.sleep(1e6),
     "spin": _spin,
