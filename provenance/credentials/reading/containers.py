@@ -3,6 +3,7 @@
 Each length is checked against what is there, and the number of parts is bounded.
 """
 
+import re
 from collections.abc import Iterator
 
 from provenance.errors import UnreadableError
@@ -14,6 +15,7 @@ _PNG_SIGNATURE_BYTES = 8
 _MAX_PARTS = 1_000_000
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length: TEM, RST0-7, SOI
+_MARKER = re.compile(rb"\xff[\x01\xc0-\xfe]")
 _XMP_CHUNKS = (b"iTXt", b"tEXt", b"zTXt")
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
 
@@ -39,19 +41,21 @@ def png_chunks(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     raise UnreadableError(f"The PNG has more than {_MAX_PARTS} chunks.")
 
 
-def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+def jpeg_segments(data: bytes, *, strict: bool = False) -> Iterator[tuple[int, int, int]]:
     """Yield (start, stop, marker) of each segment of a JPEG before the coded pixels.
 
+    Args:
+        data: A whole file. Hostile.
+        strict: Refuse what decoders skip between segments, each in its own way: whoever rests a
+            verdict on this walk must not see other segments than the library does.
+
     Raises:
-        UnreadableError: A segment is longer than what is left, or there are too many.
+        UnreadableError: A segment is longer than what is left, there are too many, or, where that
+            is refused, something lies between them.
     """
     at = 2
     for _ in range(_MAX_PARTS):
-        at = data.find(b"\xff", at)  # cameras leave stray bytes here, which decoders skip
-        while data[at + 1 : at + 2] == b"\xff":  # fill bytes
-            at += 1
-        if at < 0 or at + 2 > len(data):
-            raise UnreadableError("The JPEG is damaged: a marker is missing.")
+        at = _next_marker(data, at, strict=strict)
         marker = data[at + 1]
         if marker in (_START_OF_SCAN, _END_OF_IMAGE):
             return
@@ -66,6 +70,14 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     raise UnreadableError(f"The JPEG has more than {_MAX_PARTS} segments.")
 
 
+def _next_marker(data: bytes, at: int, *, strict: bool) -> int:
+    """Return where the next marker begins; cameras leave stray bytes before it, and fill bytes."""
+    found = _MARKER.match(data, at) if strict else _MARKER.search(data, at)
+    if found is None:
+        raise UnreadableError("The JPEG is damaged: a marker is missing.")
+    return found.start()
+
+
 def is_bare(data: bytes, media_type: str) -> bool | None:
     """Whether a file carries and names no credential; None where its structure does not tell.
 
@@ -78,7 +90,7 @@ def is_bare(data: bytes, media_type: str) -> bool | None:
     """
     try:
         if media_type == JPEG:
-            markers = {marker for _, _, marker in jpeg_segments(data)}
+            markers = {marker for _, _, marker in jpeg_segments(data, strict=True)}
             return not markers & {APP1, APP11} or None
         if media_type == PNG:
             return _is_bare_png(data) or None

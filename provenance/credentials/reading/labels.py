@@ -93,7 +93,7 @@ def _parts(content: bytes) -> list[bytes]:
 def _boxes_in_jpeg(content: bytes) -> list[bytes]:
     """Return the boxes that lie in pieces in the segments: a label may lie across two of them."""
     boxes: defaultdict[bytes, bytearray] = defaultdict(bytearray)
-    for start, stop, marker in jpeg_segments(content):
+    for start, stop, marker in jpeg_segments(content, strict=True):
         if marker == APP11:
             segment = content[start:stop]
             # each piece repeats the head of its box, without which a first label lacks its mark

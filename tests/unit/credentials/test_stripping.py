@@ -143,3 +143,25 @@ def test_a_credential_named_in_xmp_is_not_overlooked(pixels, png):
     chunk = len(text).to_bytes(4) + b"iTXt" + text + bytes(4)
     assert is_bare(png[:33] + chunk + png[33:], "image/png") is None
     assert is_bare(png + b"more", "image/png") is None
+
+
+JPEG_HEAD = b"\xff\xd8\xff\xe0\x00\x04ab"
+CREDENTIAL = b"\xff\xeb\x00\x06JPxx"
+PIXELS = b"\xff\xda\x00\x02\xff\xd9"
+
+
+@pytest.mark.parametrize("between", [b"\x00", b"\xff", b"\xff\x00", b"\xff\x0e\x10\x00", b"junk"])
+def test_a_jpeg_with_bytes_between_its_segments_is_not_called_bare(between):
+    assert is_bare(JPEG_HEAD + PIXELS, "image/jpeg")
+    assert not is_bare(JPEG_HEAD + CREDENTIAL + PIXELS, "image/jpeg")
+    for data in (JPEG_HEAD + between + PIXELS, JPEG_HEAD + between + CREDENTIAL + PIXELS):
+        assert not is_bare(data, "image/jpeg")  # the library looks at it
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize("rest", [b"", bytes(5000), b"\xff" * 5000, b"\xff\x00" * 5000, b"\xff"])
+def test_a_jpeg_that_just_ends_is_damaged(rest, strict):
+    from itertools import islice
+
+    with pytest.raises(UnreadableError):
+        list(islice(jpeg_segments(JPEG_HEAD + rest, strict=strict), 10))
