@@ -1,6 +1,6 @@
 """What every ``sample`` does before its network comes in: check arguments, draw by seed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from provenance.errors import UserError
 
 
 def check_sample_arguments(
-    name: str, n: int, label: str | None, truncation: float, temperature: float
+    name: str, n: int, label: str | Sequence[str] | None, truncation: float, temperature: float
 ) -> None:
     """Check the arguments of ``sample`` for a generator that knows no classes.
 

@@ -88,7 +88,7 @@ class AutoregressiveGenerator:
         n: int,
         *,
         seed: int,
-        label: str | None = None,
+        label: str | Sequence[str] | None = None,
         truncation: float = 1.0,
         temperature: float = 1.0,
     ) -> NDArray[np.uint8]:

@@ -78,7 +78,7 @@ class GANGenerator:
         n: int,
         *,
         seed: int,
-        label: str | None = None,
+        label: str | Sequence[str] | None = None,
         truncation: float = 1.0,
         temperature: float = 1.0,
     ) -> NDArray[np.uint8]:

@@ -86,7 +86,7 @@ class VAEGenerator:
         n: int,
         *,
         seed: int,
-        label: str | None = None,
+        label: str | Sequence[str] | None = None,
         truncation: float = 1.0,
         temperature: float = 1.0,
     ) -> NDArray[np.uint8]:
