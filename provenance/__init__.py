@@ -53,6 +53,8 @@ _EXPORTS = {
     "UserError": "provenance.errors",
     "Verdict": "provenance.types",
     "hookimpl": "provenance.hookspecs",
+    "TrainedGenerator": "provenance.corpora.artefacts",
+    "load_generator": "provenance.corpora.artefacts",
     "sign": "provenance.credentials.api",
     "verify": "provenance.credentials.api",
 }
@@ -83,6 +85,7 @@ if TYPE_CHECKING:
         SigningKey,
         Steerable,
     )
+    from provenance.corpora.artefacts import TrainedGenerator, load_generator
     from provenance.credentials.api import sign, verify
     from provenance.credentials.session import CredentialSession
     from provenance.credentials.signing.recipe import Recipe
@@ -145,11 +148,13 @@ __all__ = [
     "Split",
     "Steerable",
     "Step",
+    "TrainedGenerator",
     "UnreadableError",
     "UserError",
     "Verdict",
     "__version__",
     "hookimpl",
+    "load_generator",
     "sign",
     "verify",
 ]

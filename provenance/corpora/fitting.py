@@ -12,9 +12,9 @@ from typing import Any
 
 from provenance import __version__
 from provenance.contracts import FitContext, Generator
+from provenance.corpora.artefacts import CARD_FILE, WEIGHTS_FILE, read_card
 from provenance.corpora.outcome import Outcome, plugin_at_work
 from provenance.corpora.plan import WORK_FOLDER, Plan, PlannedGenerator, hash_items
-from provenance.corpora.sources import CARD_FILE, WEIGHTS_FILE, read_card
 from provenance.errors import PluginError, UserError
 from provenance.files import sha256_file, write_atomic, write_json
 from provenance.plugins import registry

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from provenance import __version__
+from provenance.corpora.artefacts import read_card
 from provenance.corpora.croissant import describe
 from provenance.corpora.fitting import artefact_folder
 from provenance.corpora.plan import Plan, PlannedGenerator
@@ -21,7 +22,6 @@ from provenance.corpora.schema import (
     SCHEMA_VERSION,
     Row,
 )
-from provenance.corpora.sources import read_card
 from provenance.files import sha256_bytes, sha256_file, write_atomic, write_json
 from provenance.types import Label, Step
 

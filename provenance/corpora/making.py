@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provenance.corpora import encoding
+from provenance.corpora.artefacts import read_card
 from provenance.corpora.fitting import artefact_folder
 from provenance.corpora.outcome import Outcome, plugin_at_work
 from provenance.corpora.plan import (
@@ -20,7 +21,6 @@ from provenance.corpora.plan import (
     Plan,
     PlannedGenerator,
 )
-from provenance.corpora.sources import read_card
 from provenance.corpora.writing import write_together
 from provenance.errors import PluginError
 from provenance.media import decode

@@ -1,21 +1,16 @@
 """Finds what a plan needs: the real items, and the generators to train or to draw from."""
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from provenance.contracts import GeneratorSpec, InputSpec
+from provenance.corpora.artefacts import read_card
 from provenance.corpora.outcome import plugin_at_work
 from provenance.corpora.plan import TRAINING_ITEMS, PlannedGenerator, Request
 from provenance.errors import PluginError, UnreadableError, UserError, did_you_mean
-from provenance.files import sha256_file
 from provenance.plugins import registry
 from provenance.types import Media, MediaKind, Step
-
-WEIGHTS_FILE = "model.safetensors"
-CARD_FILE = "card.json"
 
 
 def read_pool(request: Request) -> list[Media]:
@@ -109,25 +104,6 @@ def _from_checkpoint(folder: Path, request: Request) -> PlannedGenerator:
         )
     planned = _planned(_must_fit(spec, request.size_px), folder)
     return dataclasses.replace(planned, trained_on=tuple(card.get("data", {}).get("groups", ())))
-
-
-def read_card(folder: Path) -> dict[str, Any]:
-    """Return the card of a trained generator, after checking its weights' hash.
-
-    Raises:
-        UserError: No artefact, or weights that are not the card's.
-    """
-    try:
-        card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
-        digest = sha256_file(folder / WEIGHTS_FILE)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{folder} holds no trained generator ({error}). Name a folder with {WEIGHTS_FILE} and "
-            f"{CARD_FILE}, such as corpus/generators/gan."
-        ) from None
-    if not isinstance(card, dict) or card.get("weights_sha256") != digest:
-        raise UserError(f"{folder}: the weights are not those of the card. Train it anew.")
-    return card
 
 
 def _with_unique_names(generators: Sequence[PlannedGenerator]) -> list[PlannedGenerator]:

@@ -7,9 +7,19 @@ it is held back until the library has returned, which takes milliseconds for mos
 """
 
 import contextlib
+import functools
+import inspect
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# without the search for an enum member of the same value, which no handler here is
+_getsignal = inspect.unwrap(signal.getsignal)
+_signal = inspect.unwrap(signal.signal)
 
 
 class _Holder:
@@ -21,26 +31,44 @@ class _Holder:
         self.is_asked = True
 
 
-@contextlib.contextmanager
-def held() -> Iterator[None]:
-    """Hold Ctrl-C back until the end of the ``with`` block.
+class _Held:
+    """What :func:`held` returns. A class, since a generator costs every file ten times as much."""
+
+    __slots__ = ("_holder",)
+
+    def __init__(self) -> None:
+        self._holder: _Holder | None = None
+
+    def __enter__(self) -> None:
+        if _is_main() and _getsignal(signal.SIGINT) is signal.default_int_handler:
+            self._holder = _Holder()
+            _signal(signal.SIGINT, self._holder)
+
+    def __exit__(self, *_: object) -> None:
+        if self._holder is None:
+            return
+        _signal(signal.SIGINT, signal.default_int_handler)
+        if self._holder.is_asked:
+            raise KeyboardInterrupt
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            with _Held():  # one for each call: several threads may be inside
+                return function(*args, **kwargs)
+
+        return run
+
+
+def held() -> _Held:
+    """Hold Ctrl-C back until the end of the ``with`` block, or of the function that it decorates.
 
     Only where it would raise: in the main thread, and under no handler of somebody else's.
 
     Raises:
         KeyboardInterrupt: It was pressed meanwhile, whatever else happened.
     """
-    if not _is_main() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
-    holder = _Holder()
-    signal.signal(signal.SIGINT, holder)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        if holder.is_asked:
-            raise KeyboardInterrupt
+    return _Held()
 
 
 @contextlib.contextmanager

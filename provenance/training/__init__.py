@@ -10,6 +10,7 @@ from provenance._lazy import lazy_exports
 
 if TYPE_CHECKING:
     from provenance.training.adversary import Adversary
+    from provenance.training.classes import choose_classes, find_classes, number_classes
     from provenance.training.devices import Precision, resolve_device, use_threads
     from provenance.training.distributed import Workers
     from provenance.training.ema import EMA
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from provenance.training.sampling import check_sample_arguments, draw_rows
     from provenance.training.schedule import Milestones, set_learning_rate
     from provenance.training.seeds import derive_rng, derive_seed, seed_everything
-    from provenance.training.settings import override_settings
+    from provenance.training.settings import override_settings, resolve_options
     from provenance.training.sheets import pick_pictures, spread, write_sheet
     from provenance.training.weights import WEIGHTS_FILE, load_weights, save_weights, strict_weights
 
@@ -49,20 +50,24 @@ __all__ = [
     "Workers",
     "check_images",
     "check_sample_arguments",
+    "choose_classes",
     "derive_rng",
     "derive_seed",
     "draw_rows",
+    "find_classes",
     "fixed_rows",
     "hold_out_groups",
     "images_to_tensor",
     "load_weights",
     "mirror_and_exchange_channels",
     "mirror_half",
+    "number_classes",
     "opponent_colours",
     "override_settings",
     "pick_pictures",
     "render_in_batches",
     "resolve_device",
+    "resolve_options",
     "run_jobs",
     "save_weights",
     "seed_everything",
@@ -78,32 +83,36 @@ __all__ = [
 __getattr__, __dir__ = lazy_exports(
     __name__,
     {
-        "EMA": "provenance.training.ema",
-        "WEIGHTS_FILE": "provenance.training.weights",
         "Adversary": "provenance.training.adversary",
+        "EMA": "provenance.training.ema",
         "Job": "provenance.training.jobs",
         "Milestones": "provenance.training.schedule",
         "Precision": "provenance.training.devices",
         "ResidualBlock": "provenance.training.networks",
         "RunLog": "provenance.training.logs",
         "TrainingLoop": "provenance.training.loop",
+        "WEIGHTS_FILE": "provenance.training.weights",
         "Workers": "provenance.training.distributed",
         "check_images": "provenance.training.images",
         "check_sample_arguments": "provenance.training.sampling",
+        "choose_classes": "provenance.training.classes",
         "derive_rng": "provenance.training.seeds",
         "derive_seed": "provenance.training.seeds",
         "draw_rows": "provenance.training.sampling",
+        "find_classes": "provenance.training.classes",
         "fixed_rows": "provenance.training.images",
         "hold_out_groups": "provenance.training.images",
         "images_to_tensor": "provenance.training.images",
         "load_weights": "provenance.training.weights",
         "mirror_and_exchange_channels": "provenance.training.images",
         "mirror_half": "provenance.training.images",
+        "number_classes": "provenance.training.classes",
         "opponent_colours": "provenance.training.images",
         "override_settings": "provenance.training.settings",
         "pick_pictures": "provenance.training.sheets",
         "render_in_batches": "provenance.training.images",
         "resolve_device": "provenance.training.devices",
+        "resolve_options": "provenance.training.settings",
         "run_jobs": "provenance.training.jobs",
         "save_weights": "provenance.training.weights",
         "seed_everything": "provenance.training.seeds",

@@ -9,23 +9,30 @@ from provenance.errors import UserError
 
 
 def check_sample_arguments(
-    name: str, n: int, label: str | Sequence[str] | None, truncation: float, temperature: float
+    name: str,
+    n: int,
+    label: str | Sequence[str] | None,
+    truncation: float,
+    temperature: float,
+    *,
+    classes: Sequence[str] = (),
 ) -> None:
-    """Check the arguments of ``sample`` for a generator that knows no classes.
+    """Check the arguments of ``sample``; labels of known classes are :func:`choose_classes`'s.
 
     Args:
         name: Of the generator.
         n: At least 0.
-        label: Must be None.
+        label: Must be None where there are no classes.
         truncation: 0..1.
         temperature: At least 0, finite.
+        classes: That the generator knows.
 
     Raises:
         UserError: One is out of its range.
     """
     if n < 0:
         raise UserError(f"{name} cannot make {n} images. Ask for 0 or more.")
-    if label is not None:
+    if label is not None and not classes:
         raise UserError(f"{name} knows no classes, so not {label!r}. Leave the label out.")
     if not 0 <= truncation <= 1:
         raise UserError(f"Truncation lies between 0 and 1, not at {truncation}.")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from provenance.contracts import GeneratorSpec
 from provenance.errors import UserError
 
 
@@ -30,7 +31,32 @@ def override_settings(
     }
 
 
+def resolve_options(spec: GeneratorSpec, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a run: the spec's defaults, then its preset's, then the user's.
+
+    Args:
+        spec: Of the generator; with presets it has the option ``preset``.
+        given: As in ``FitContext.options``.
+
+    Raises:
+        UserError: A setting, preset or variant that does not exist, or a value of another type.
+    """
+    preset = str(given.get("preset", spec.options.get("preset", "")))
+    if "preset" in given and preset not in spec.presets:
+        known = ", ".join(spec.presets) or "none"
+        raise UserError(f"{spec.name} has no preset {preset!r}. Known: {known}.")
+    chosen = {**spec.options, **spec.presets.get(preset, {})}
+    values = override_settings(spec.name, chosen, given)
+    for name, allowed in spec.variants.items():
+        if values[name] not in allowed:
+            words = ", ".join(map(str, allowed))
+            raise UserError(f"{spec.name}'s setting {name!r} is one of {words}, not {values[name]}")
+    return values
+
+
 def _as_type_of(default: Any, value: Any, what: str) -> Any:
+    if isinstance(default, bool) and not isinstance(value, bool):
+        raise UserError(f"{what} is {value!r}. Give true or false.")
     try:
         return type(default)(value)
     except (TypeError, ValueError, OverflowError):
