@@ -1,7 +1,6 @@
 """The one training loop: steps until the budget is spent, checkpoints, resumption, logging."""
 
 import logging
-import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,12 +9,12 @@ from typing import Any, Protocol
 import torch
 
 from provenance.contracts import FitContext
-from provenance.files import TEMPORARY_PREFIX
+from provenance.training.checkpoints import Checkpoints, tensors_in
 from provenance.training.distributed import Workers
 from provenance.training.logs import RunLog
+from provenance.training.pace import Pace
 
 _LOG = logging.getLogger(__name__)
-_CHECKPOINT = "checkpoint.pt"
 
 
 class Stateful(Protocol):
@@ -31,7 +30,7 @@ class Stateful(Protocol):
 
 
 class TrainingLoop:
-    """Yields optimiser steps until the time budget, or ``context.max_steps``, is spent.
+    """Yields optimiser steps until the budget, ``context.budget_s`` or ``max_steps``, is spent.
 
     Usage::
 
@@ -43,6 +42,19 @@ class TrainingLoop:
     The state in ``keep`` is saved to ``context.workdir`` every ``checkpoint_every_s`` seconds and
     at the end, together with torch's random state; with ``context.resume`` a new loop goes on from
     there, and time already spent counts. A loop that had finished yields nothing more.
+
+    A run can go back: :meth:`keep_best` keeps the state as it is, :meth:`restore_best` returns to
+    it, while steps and time go on. What has ``outlives_rollback = True``, such as
+    :class:`provenance.quality.CollapseWatch`, stays as it is; with such a thing in ``keep`` the
+    loop keeps its first state by itself, so that there is always one to go back to.
+
+    Attributes:
+        workers: The processes of the run.
+        step: Number of the step that is being taken; after the loop, how many were.
+        elapsed_s: Seconds of ``context.budget_clock`` spent so far, earlier runs included.
+        fraction: Share of the budget spent (0..1).
+        resumed: Whether a checkpoint was taken up.
+        records: The log.
 
     Args:
         context: Budget, folder, device, resumption.
@@ -73,8 +85,15 @@ class TrainingLoop:
         self._checkpoint_every_s, self._log_every_s = checkpoint_every_s, log_every_s
         self._sums: dict[str, tuple[torch.Tensor, int]] = {}
         self._folder = context.workdir / name
+        self._files = Checkpoints(self._folder, context.device)
+        self._best_step: int | None = None
+        self._stopped = self._save_soon = self._within = False
         self.resumed = context.resume and self._restore()
-        self.records = RunLog(self._folder, resume=self.resumed, enabled=self.workers.is_first)
+        if not self.resumed and self.workers.is_first:
+            self._files.forget()  # a later --resume would take an older run's state for this one's
+        self.records = RunLog(
+            self._folder, resume=self.resumed, enabled=self.workers.is_first, step=self.step
+        )
 
     @property
     def folder(self) -> Path:
@@ -83,17 +102,22 @@ class TrainingLoop:
 
     def __iter__(self) -> Iterator[int]:
         """Yield step numbers from where the run stands to where its budget ends."""
-        started = time.monotonic() - self.elapsed_s
+        started = self._now() - self.elapsed_s
         saved = logged = self.elapsed_s
+        self._pace = Pace(self.step, self.fraction)
+        if self._best_step is None and any(map(_outlives_rollback, self._keep.values())):
+            self.keep_best()
         while not self._finished():
+            self._begin_graphs()
+            self._within = True
             yield self.step
-            self.step += 1
-            self.elapsed_s = self.workers.agree(time.monotonic() - started)
+            self.step, self._within = self.step + 1, False
+            self.elapsed_s = self.workers.agree(self._now() - started)
             self.fraction = self._fraction()
             if self.elapsed_s - logged >= self._log_every_s:
                 logged = self.elapsed_s
                 self._flush()
-            if self.elapsed_s - saved >= self._checkpoint_every_s:
+            if self._save_soon or self.elapsed_s - saved >= self._checkpoint_every_s:
                 saved = self.elapsed_s
                 self._save()
         self._flush()
@@ -107,14 +131,75 @@ class TrainingLoop:
             total, count = self._sums.get(name, (torch.zeros_like(tensor), 0))
             self._sums[name] = (total + tensor, count + 1)
 
+    def note(self, **values: float | str) -> None:
+        """Write ``values``, words among them, as a line of the log of their own."""
+        self.records.write(self._taken, elapsed_s=round(self.elapsed_s, 2), **values)
+
     def conclude(self, **values: torch.Tensor | float) -> None:
         """Write ``values``, which describe the trained network, as the last line of the log."""
         plain = {name: _number(value) for name, value in values.items()}
         self.records.write(self.step, elapsed_s=round(self.elapsed_s, 2), **plain)
+        self.records.show_newest_sheet(self._context.workdir)
         self.records.close()
 
+    # -- going back --------------------------------------------------------------------------------
+
+    def keep_best(self) -> None:
+        """Keep networks, optimisers and averages as they are now, for :meth:`restore_best`.
+
+        They go to ``best.pt`` beside the checkpoint. Called alike in all processes of a run.
+        """
+        if self.workers.is_first:
+            self._files.write_best({"step": self._taken, "keep": self._states(going_back=True)})
+        self._best_step = self._taken
+        self._save_soon = True  # best state and checkpoint should seldom differ in age
+
+    def restore_best(self) -> bool:
+        """Return to the state kept last; step, time and log go on.
+
+        Called alike in all processes of a run, which share the folder.
+
+        Returns:
+            False where none was kept; nothing has changed then.
+        """
+        self.workers.agree(0.0)  # the first process has written by now
+        state = self._files.read_best(self._best_step)
+        if state is None:
+            return False
+        for name, one in state["keep"].items():
+            self._keep[name].load_state_dict(one)
+        self._save_soon = True
+        _LOG.info("%s went back from step %d to %d", self._folder, self._taken, state["step"])
+        return True
+
+    def stop(self) -> None:
+        """End the loop after this step, whatever is left; a resumed run stays ended."""
+        self._stopped = self._save_soon = True
+
+    def is_finite(self) -> bool:
+        """Whether all numbers that the loop keeps are finite: weights, averages, moments."""
+        tensors = (t for t in tensors_in(self._states()) if t.is_floating_point())
+        return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
+
+    @property
+    def _taken(self) -> int:
+        """Steps taken, the one that the body of the loop is at included."""
+        return self.step + self._within
+
+    # -- budget and log ----------------------------------------------------------------------------
+
+    def _now(self) -> float:
+        if self._context.budget_clock == "cpu":
+            return time.process_time()
+        return time.monotonic()
+
+    def _begin_graphs(self) -> None:
+        """Tell CUDA graphs of compiled networks that outputs of the last step are done with."""
+        if self.workers.device.startswith("cuda"):
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+
     def _finished(self) -> bool:
-        return self._fraction() >= 1.0
+        return self._stopped or self._fraction() >= 1.0
 
     def _fraction(self) -> float:
         if self._max_steps is not None:
@@ -128,27 +213,33 @@ class TrainingLoop:
         self._sums.clear()
         self.records.write(self.step, elapsed_s=round(self.elapsed_s, 2), **means)
         text = " ".join(f"{name} {value:.3g}" for name, value in list(means.items())[:3])
-        self._context.progress(self.fraction, f"{self._name} step {self.step} {text}")
+        pace = self._pace.describe(self.step, self.fraction)
+        self._context.progress(self.fraction, f"{self._name} step {self.step}{pace} {text}")
+        self.records.show_newest_sheet(self._context.workdir)
 
     # -- checkpoints -------------------------------------------------------------------------------
 
     def _save(self) -> None:
+        self._save_soon = False
         if not self.workers.is_first:
             return
         state = {
             "step": self.step,
             "elapsed_s": self.elapsed_s,
+            "stopped": self._stopped,
+            "best_step": self._best_step,
             "rng": torch.get_rng_state(),
             "device_rng": self._device_rng(),
-            "keep": {name: thing.state_dict() for name, thing in self._keep.items()},
+            "keep": self._states(),
         }
-        self._folder.mkdir(parents=True, exist_ok=True)
-        temporary = self._folder / f"{TEMPORARY_PREFIX}{_CHECKPOINT}"
-        with temporary.open("wb") as stream:
-            torch.save(state, stream)
-            stream.flush()
-            os.fsync(stream.fileno())  # a torn checkpoint would stop every later --resume
-        temporary.replace(self._folder / _CHECKPOINT)
+        self._files.write(state)
+
+    def _states(self, *, going_back: bool = False) -> dict[str, Any]:
+        return {
+            name: thing.state_dict()
+            for name, thing in self._keep.items()
+            if not (going_back and _outlives_rollback(thing))
+        }
 
     def _device_rng(self) -> torch.Tensor | None:
         if not self.workers.device.startswith("cuda"):
@@ -156,20 +247,23 @@ class TrainingLoop:
         return torch.cuda.get_rng_state(self.workers.device)
 
     def _restore(self) -> bool:
-        path = self._folder / _CHECKPOINT
-        if not path.exists():
+        state = self._files.read()
+        if state is None:
             return False
-        # weights_only: a checkpoint can hold tensors and plain values, never code
-        state = torch.load(path, map_location=self._context.device, weights_only=True)
         for name, thing in self._keep.items():
             thing.load_state_dict(state["keep"][name])
         torch.set_rng_state(state["rng"].cpu())
         if state["device_rng"] is not None:
             torch.cuda.set_rng_state(state["device_rng"].cpu(), self.workers.device)
         self.step, self.elapsed_s = int(state["step"]), float(state["elapsed_s"])
+        self._best_step, self._stopped = state["best_step"], state.get("stopped", False)
         self.fraction = self._fraction()
         _LOG.info("Resumed %s at step %d, %.0f s", self._folder, self.step, self.elapsed_s)
         return True
+
+
+def _outlives_rollback(thing: Stateful) -> bool:
+    return bool(getattr(thing, "outlives_rollback", False))
 
 
 def _at_least_one(context: FitContext, share: float) -> int:
