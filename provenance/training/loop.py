@@ -133,7 +133,7 @@ class TrainingLoop:
 
     def note(self, **values: float | str) -> None:
         """Write ``values``, words among them, as a line of the log of their own."""
-        self.records.write(self._taken, elapsed_s=round(self.elapsed_s, 2), **values)
+        self.records.write(self.steps_taken, elapsed_s=round(self.elapsed_s, 2), **values)
 
     def conclude(self, **values: torch.Tensor | float) -> None:
         """Write ``values``, which describe the trained network, as the last line of the log."""
@@ -150,8 +150,10 @@ class TrainingLoop:
         They go to ``best.pt`` beside the checkpoint. Called alike in all processes of a run.
         """
         if self.workers.is_first:
-            self._files.write_best({"step": self._taken, "keep": self._states(going_back=True)})
-        self._best_step = self._taken
+            self._files.write_best(
+                {"step": self.steps_taken, "keep": self._states(going_back=True)}
+            )
+        self._best_step = self.steps_taken
         self._save_soon = True  # best state and checkpoint should seldom differ in age
 
     def restore_best(self) -> bool:
@@ -169,7 +171,7 @@ class TrainingLoop:
         for name, one in state["keep"].items():
             self._keep[name].load_state_dict(one)
         self._save_soon = True
-        _LOG.info("%s went back from step %d to %d", self._folder, self._taken, state["step"])
+        _LOG.info("%s went back from step %d to %d", self._folder, self.steps_taken, state["step"])
         return True
 
     def stop(self) -> None:
@@ -182,8 +184,8 @@ class TrainingLoop:
         return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
 
     @property
-    def _taken(self) -> int:
-        """Steps taken, the one that the body of the loop is at included."""
+    def steps_taken(self) -> int:
+        """How many steps were taken, the one that the body of the loop is at included."""
         return self.step + self._within
 
     # -- budget and log ----------------------------------------------------------------------------
