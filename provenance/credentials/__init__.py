@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from provenance.credentials.reading.fragments import read_fragments
     from provenance.credentials.reading.reader import read_credential, read_credential_bytes
     from provenance.credentials.session import CredentialSession, Signed
+    from provenance.credentials.signing.batches import sign_generated
     from provenance.credentials.signing.chains import (
         SigningCertificates,
         read_signing_certificates,
@@ -100,6 +101,7 @@ __all__ = [
     "read_signing_certificates",
     "sign_bytes",
     "sign_file",
+    "sign_generated",
     "sign_many",
     "source_type_uri",
     "strip_credential",
@@ -149,6 +151,7 @@ __getattr__, __dir__ = lazy_exports(
         "read_signing_certificates": "provenance.credentials.signing.chains",
         "sign_bytes": "provenance.credentials.signing.embedding",
         "sign_file": "provenance.credentials.signing.embedding",
+        "sign_generated": "provenance.credentials.signing.batches",
         "sign_many": "provenance.credentials.signing.parallel",
         "source_type_uri": "provenance.credentials.source_types",
         "strip_credential": "provenance.credentials.signing.stripping",

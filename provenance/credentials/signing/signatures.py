@@ -71,8 +71,7 @@ class Checker:
         size = (self.key.curve.key_size + 7) // 8
         raw = (signature,) if len(signature) == 2 * size else ()
         try:
-            r, s = utils.decode_dss_signature(signature)
-            return (*raw, r.to_bytes(size, "big") + s.to_bytes(size, "big"))
+            return (*raw, _side_by_side(signature, size))
         except (ValueError, OverflowError):
             return raw
 
@@ -131,6 +130,25 @@ def sign_with(key: PrivateKey, algorithm: str, data: bytes) -> bytes:
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(data, _pss(digest), digest)
     return key.sign(data, ec.ECDSA(digest))
+
+
+def sign_for_cose(key: PrivateKey, algorithm: str, data: bytes) -> bytes:
+    """Return the signature of ``data`` in COSE's form; arguments as :func:`sign_with`."""
+    signature = sign_with(key, algorithm, data)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        return signature
+    return _side_by_side(signature, (key.curve.key_size + 7) // 8)
+
+
+def _side_by_side(signature: bytes, size: int) -> bytes:
+    """Return an ECDSA signature in DER as ``r`` and ``s``, of ``size`` bytes each.
+
+    Raises:
+        ValueError: It is no DER.
+        OverflowError: A number is longer.
+    """
+    r, s = utils.decode_dss_signature(signature)
+    return r.to_bytes(size, "big") + s.to_bytes(size, "big")
 
 
 def _pss(digest: hashes.SHA256 | hashes.SHA384 | hashes.SHA512) -> padding.PSS:

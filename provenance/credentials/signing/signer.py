@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import c2pa
 
@@ -70,10 +71,24 @@ class Signer:
                 not good for signing media.
             UserError: A setting is missing or wrong, or no such signer is installed.
         """
+        return self._open().native
+
+    def key_in_memory(self) -> PemKey | None:
+        """Return the key itself, where this process holds it and nobody else has a part in signing.
+
+        None where it lies in a module or a service, or where an authority is asked for the time.
+        Raises as :meth:`native`.
+        """
+        opened = self._open()
+        if self.timestamp is not None or not isinstance(opened.key, PemKey):
+            return None
+        return opened.key
+
+    def _open(self) -> "_Opened":
         state = tuple(map(_file_state, self._paths()))
-        native, chain = _opened(os.getpid(), self._for_now(), state)
-        chain.check_time()  # it may have been good when the key was built
-        return native
+        opened = _opened(os.getpid(), self._for_now(), state)
+        opened.chain.check_time()  # it may have been good when the key was built
+        return opened
 
     @contextlib.contextmanager
     def guard(self) -> Iterator[None]:
@@ -193,8 +208,14 @@ class _Now(threading.local):
 _now = _Now()
 
 
+class _Opened(NamedTuple):
+    native: c2pa.Signer
+    chain: Chain
+    key: SigningKey
+
+
 @functools.lru_cache(maxsize=16)
-def _opened(process_id: int, signer: Signer, state: _State) -> tuple[c2pa.Signer, Chain]:
+def _opened(process_id: int, signer: Signer, state: _State) -> _Opened:
     # process and files are part of the key: a fork builds its own, and a renewed leaf is taken up
     key = _build_key(signer)
     where = f"The certificates of the signer {signer.name!r}"
@@ -205,8 +226,8 @@ def _opened(process_id: int, signer: Signer, state: _State) -> tuple[c2pa.Signer
     url = None if signer.timestamp is None else signer.timestamp.url
     try:
         if signer.name == DEVELOPMENT and isinstance(key, PemKey) and url is None:
-            return _native_of_file(key, chain), chain
-        return _native_of_callback(key, chain, url), chain
+            return _Opened(_native_of_file(key, chain), chain, key)
+        return _Opened(_native_of_callback(key, chain, url), chain, key)
     except c2pa.C2paError as error:
         raise CredentialError(f"{where} are refused by the library: {error}") from error
 
