@@ -1,37 +1,42 @@
-"""The networks of the VAE, and the density from which it samples.
+"""The networks: images to latents and back, with a Gaussian bottleneck or one of codes.
 
-Notation: N images, C channels, S = side in pixels, G = S/8 the side of the latent grid, L latent
-units per cell of it, Z = L*G*G latent units in all, K = mixture components.
-Images are float (N, 3, S, S), -1..1.
+Notation: N images, C channels, S = side in pixels, G = side of the latent grid, L latent units per
+cell of it, Z = L*G*G latent units in all. Images are float (N, 3, S, S), -1..1.
 """
 
 import math
-from typing import cast
+from typing import Protocol, cast
 
-import torch
 from torch import Tensor, nn
 
 from provenance.training import ResidualBlock
+from provenance_generators.tokenizers import Tokenizer
+from provenance_generators.upsampling import norm, upsample
 
 FACTOR = 8  # pixels of image per cell of the latent grid, along each side
 
 
-def _down(channels_in: int, channels: int) -> nn.Module:
-    """Halve the side; a 4x4 kernel covers every pixel equally often at stride 2.
+class Autoencoder(Protocol):
+    """What sampling and editing need of a network; :class:`VAE` and :class:`CodedAutoencoder`.
 
-    No norm here nor in :func:`_up`: it would take away each image's own brightness and contrast,
-    which the latents then had to carry (measured: README).
+    Attributes:
+        grid: (L, G, G).
     """
-    return nn.Sequential(nn.Conv2d(channels_in, channels, 4, stride=2, padding=1), nn.SiLU())
 
+    grid: tuple[int, int, int]
 
-def _up(channels_in: int, channels: int) -> nn.Module:
-    """Double the side: nearest neighbours, then a convolution; no checkerboard."""
-    return nn.Sequential(
-        nn.Upsample(scale_factor=2, mode="nearest"),
-        nn.Conv2d(channels_in, channels, 3, padding=1),
-        nn.SiLU(),
-    )
+    @property
+    def units(self) -> int:
+        """Z."""
+        ...
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the latents (N, Z) of images, without randomness and before any rounding."""
+        ...
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Return the images (N, 3, S, S) of latents (N, Z)."""
+        ...
 
 
 class VAE(nn.Module):
@@ -42,36 +47,56 @@ class VAE(nn.Module):
 
     Args:
         size_px: Side of the images, a multiple of 8.
-        width: Channels at full resolution; each halving of the side doubles them, up to 4 times.
-        latents: Latent units per cell.
+        width: Channels at full resolution, a multiple of 8; each halving of the side doubles them,
+            up to 4 times.
+        latents: L.
+        blocks: Residual blocks of the encoder; the decoder has twice as many.
+        upsampling: A name in ``upsampling.UPSAMPLING``.
+        norm: A name in ``upsampling.NORMS``, of the layers that change the side.
     """
 
-    def __init__(self, *, size_px: int, width: int, latents: int) -> None:
+    def __init__(
+        self,
+        *,
+        size_px: int,
+        width: int,
+        latents: int,
+        blocks: int = 1,
+        upsampling: str = "nearest",
+        norm: str = "none",
+    ) -> None:
         super().__init__()
         self.grid = (latents, size_px // FACTOR, size_px // FACTOR)
-        self.units = math.prod(self.grid)  # Z
         core = 4 * width
         self.encoder = nn.Sequential(
-            _down(3, width),
-            _down(width, 2 * width),
-            _down(2 * width, core),
-            ResidualBlock(core),
+            _down(3, width, norm),
+            _down(width, 2 * width, norm),
+            _down(2 * width, core, norm),
+            *(ResidualBlock(core) for _ in range(blocks)),
             nn.Conv2d(core, 2 * latents, 1),
         )
         self.decoder = nn.Sequential(
             nn.Conv2d(latents, core, 3, padding=1),
-            ResidualBlock(core),
-            ResidualBlock(core),
-            _up(core, 2 * width),
-            _up(2 * width, width),
-            _up(width, width),
+            *(ResidualBlock(core) for _ in range(2 * blocks)),
+            _up(core, 2 * width, upsampling, norm),
+            _up(2 * width, width, upsampling, norm),
+            _up(width, width, upsampling, norm),
             nn.Conv2d(width, 3, 3, padding=1),
         )
+
+    @property
+    def units(self) -> int:
+        """Z."""
+        return math.prod(self.grid)
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log-variance of the posterior, each (N, Z)."""
         mean, log_variance = self.encoder(images).float().chunk(2, dim=1)  # each (N, L, G, G)
         return mean.flatten(1), log_variance.flatten(1).clamp(-12.0, 4.0)  # keeps exp() finite
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return posterior means (N, Z)."""
+        return self.encode(images)[0]
 
     def decode(self, latents: Tensor) -> Tensor:
         """Return the images (N, 3, S, S) of latents (N, Z); nearly all within -1..1."""
@@ -89,44 +114,48 @@ class VAE(nn.Module):
         return self.decode(latents), mean, log_variance
 
 
-class LatentDensity(nn.Module):
-    """A mixture of K full-covariance Gaussians over the latents that real images occupy.
+class CodedAutoencoder(nn.Module):
+    """A tokenizer seen as an autoencoder: its latents are the maps before they are rounded.
 
-    The prior of the training loss is a standard normal, but real images fill only a part of it;
-    decoded draws from the fitted density resemble reconstructions, draws from the prior do not.
+    A density over them can be fitted as over any others; draws from it are rounded to codes.
 
-    Attributes:
-        weight: (K,), sums to 1.
-        mean: (K, Z).
-        factor: (K, Z, Z), lower Cholesky factor of each covariance.
+    Args:
+        tokenizer: Its factor divides ``size_px``.
+        size_px: Side of the images.
     """
 
-    weight: Tensor
-    mean: Tensor
-    factor: Tensor
-
-    def __init__(self, *, components: int, units: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, size_px: int) -> None:
         super().__init__()
-        self.register_buffer("weight", torch.full((components,), 1.0 / components))
-        self.register_buffer("mean", torch.zeros(components, units))
-        self.register_buffer("factor", torch.eye(units).repeat(components, 1, 1))
+        side = size_px // tokenizer.factor
+        self.tokenizer, self.grid = tokenizer, (tokenizer.quantiser.channels, side, side)
 
-    def forward(
-        self, uniform: Tensor, noise: Tensor, *, truncation: float, temperature: float
-    ) -> Tensor:
-        """Return draws (N, Z).
+    @property
+    def units(self) -> int:
+        """Z."""
+        return math.prod(self.grid)
 
-        Args:
-            uniform: (N,), 0..1; picks the component.
-            noise: (N, Z), standard normal.
-            truncation: 0..1; pulls the draws towards the mean of all components.
-            temperature: Scales the spread within a component.
-        """
-        edges = self.weight.cumsum(0)
-        component = torch.searchsorted(edges, uniform).clamp(max=len(edges) - 1)  # (N,)
-        # every factor meets every row: copying a factor of Z x Z for each row would cost far more
-        spreads = torch.einsum("kij,nj->nki", self.factor, noise)
-        spread = spreads[torch.arange(len(noise), device=noise.device), component]  # (N, Z)
-        draws = self.mean[component] + temperature * spread
-        centre = self.weight @ self.mean  # (Z,)
-        return centre + truncation * (draws - centre)
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the maps of images before rounding, (N, Z)."""
+        return cast("Tensor", self.tokenizer.encoder(images).float().flatten(1))
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Return the images (N, 3, S, S) of latents (N, Z), rounded to codes first."""
+        values = self.tokenizer.quantiser(latents.view(-1, *self.grid)).values
+        return cast("Tensor", self.tokenizer.decoder(values))
+
+
+def _down(channels_in: int, channels: int, kind: str) -> nn.Module:
+    """Halve the side; a 4x4 kernel covers every pixel equally often at stride 2.
+
+    By default no norm here nor in :func:`_up`: it would take away each image's own brightness and
+    contrast, which the latents then had to carry (measured: README).
+    """
+    convolution = nn.Conv2d(channels_in, channels, 4, stride=2, padding=1)
+    return nn.Sequential(convolution, norm(kind, channels), nn.SiLU())
+
+
+def _up(channels_in: int, channels: int, kind: str, norm_kind: str) -> nn.Module:
+    """Double the side."""
+    return nn.Sequential(
+        upsample(kind, channels_in, channels), norm(norm_kind, channels), nn.SiLU()
+    )

@@ -1,119 +1,154 @@
-"""How the VAE learns: one loop over random flipped batches, then a density over its latents.
+"""How the family learns: one loop over random batches, then a density over the latents.
 
-Loss: the negative evidence bound per pixel value with the variances of the decoder at their optimum
-(sigma-VAE, arXiv 2006.13202), plus a small hinge term from a patch critic, which buys
-texture for a little squared error. Notation: N images, S = side in pixels, Z = latent units.
+Loss: the negative evidence bound (``loss.py``), plus a small hinge term from a patch critic, which
+buys texture for a little squared error. Networks of codes are trained by the shared tokenizer's own
+loop. Notation: N images, S = side in pixels, Z = latent units.
 """
 
+import dataclasses
 import math
 from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.mixture import GaussianMixture
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from provenance import FitContext
+from provenance.quality import CollapseWatch
 from provenance.training import (
     EMA,
     Adversary,
     Milestones,
     Precision,
     TrainingLoop,
+    Workers,
     derive_rng,
     derive_seed,
     images_to_tensor,
     mirror_and_exchange_channels,
-    opponent_colours,
+    mirror_half,
     pick_pictures,
     seed_everything,
     set_learning_rate,
-    spread,
     tensor_to_images,
     write_sheet,
 )
-from provenance_generators.vae.model import VAE, LatentDensity
+from provenance_generators.tokenizers import TokenizerTrainer
+from provenance_generators.vae.density import LatentDensity
+from provenance_generators.vae.fitting import fit_density
+from provenance_generators.vae.loss import PerceptualDistance, evidence_bound
+from provenance_generators.vae.model import VAE, Autoencoder, CodedAutoencoder
 from provenance_generators.vae.settings import Settings
 
+DENSITY_SHARE = 0.04  # of a budget in seconds, left for the density and the last pictures
 _PICTURES = 12  # columns of a contact sheet
 _SHEETS_AT = (0.1, 0.25, 0.5, 0.75)  # parts of the budget; one more is drawn at the end
 _CHECKS_AT = tuple((i + 1) / 16 for i in range(15))  # when the held-out images are looked at
 _MOST_CHECKED = 256  # images a look
-_MEANS_MIDWAY, _MOST_MEANS = 1024, 8192  # images that the density is fitted on
-_VARIANCES = (1.0, 1 / 3, 1 / 3)  # of opponent colours, relative to one another
+_MIDWAY, _MOST = 1024, 8192  # images that the density is fitted to
 _ACTIVE_VARIANCE = 0.01  # Burda et al., arXiv 1509.00519, section 5.2
-_ENCODE_BATCH = 64
+_BATCH = 64
+_CRITIC_RATE = 5e-4
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Data:
+    """What a run learns from.
+
+    Attributes:
+        images: uint8 (N, S, S, 3), trained on.
+        numbers: int64 (N,), the class of each; zeros without classes.
+        held_out: uint8 (M, S, S, 3), watched only; may be empty.
+        exchange: Whether half of the images have their colour channels exchanged.
+    """
+
+    images: NDArray[np.uint8]
+    numbers: NDArray[np.int64]
+    held_out: NDArray[np.uint8]
+    exchange: bool
+
+
+def train(
+    data: Data, settings: Settings, context: FitContext
+) -> tuple[VAE | CodedAutoencoder, LatentDensity]:
+    """Train until the budget is spent; return the averaged network and its density."""
+    within = dataclasses.replace(context, budget_s=context.budget_s * (1 - DENSITY_SHARE))
+    if not settings.is_coded:
+        return Trainer(data, settings, within).run()
+    trainer = TokenizerTrainer(
+        data.images,
+        data.held_out,
+        settings.tokenizer(),
+        within,
+        family="vae",
+        share=1.0,
+        exchange_channels=data.exchange,
+    )
+    tokenizer, steps = trainer.run()
+    network = CodedAutoencoder(tokenizer, settings.size_px).eval()
+    density = fit(network, data, settings, context)
+    if Workers(context.device).is_first:
+        draw_sheet(network, density, data, context, steps)
+    return network, density
 
 
 class Trainer:
-    """One training run. Attributes hold its networks; :meth:`run` does the work.
+    """Trains a network with a Gaussian bottleneck.
 
     Args:
-        images: uint8 (N, S, S, 3), trained on.
-        held_out: uint8 (M, S, S, 3), watched only; may be empty.
+        data: To learn from.
         settings: Shape and schedule.
         context: Budget, seed, device, folder.
     """
 
-    def __init__(
-        self,
-        images: NDArray[np.uint8],
-        held_out: NDArray[np.uint8],
-        settings: Settings,
-        context: FitContext,
-    ) -> None:
+    def __init__(self, data: Data, settings: Settings, context: FitContext) -> None:
         seed_everything(derive_seed(context.seed, "vae", "weights"))
-        self.images, self.held_out = images, held_out[:_MOST_CHECKED]
-        self.settings, self.context = settings, context
+        self.data, self.settings, self.context = data, settings, context
         self.precision = Precision(context.device)
-        self.network = settings.network()
+        self.network = cast("VAE", settings.network())
         self.precision.place(self.network)
         self.adversary = Adversary(self.precision, width=settings.width)
+        self.perceptual = PerceptualDistance().to(self.precision.device)
         self.average = EMA(self.network)
+        self.watch = CollapseWatch(context, data.images)
+        self.vary = mirror_and_exchange_channels if data.exchange else mirror_half
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=0.01
         )
 
     def run(self) -> tuple[VAE, LatentDensity]:
         """Train until the budget is spent; return the averaged network and its density."""
-        keep: dict[str, Any] = {
+        loop = TrainingLoop(self.context, self._kept())
+        network = loop.workers.wrap(self.network)
+        self.adversary.share(loop.workers)
+        sheets, checks = (Milestones(at, loop.fraction) for at in (_SHEETS_AT, _CHECKS_AT))
+        for step in loop:
+            images, noise = self._batch(step, loop.workers.rank)
+            self._set_rates(loop.fraction)
+            loop.log(**self._step(network, images, noise))
+            if checks.passed(loop.fraction):
+                loop.log(**self._held_out_error())
+            if sheets.passed(loop.fraction) and loop.workers.is_first:
+                draw_sheet(self._averaged, self._midway(), self.data, self.context, loop.step)
+            self._look(loop)
+        self._look(loop)
+        density = fit(self._averaged, self.data, self.settings, self.context)
+        if loop.workers.is_first:
+            self._conclude(loop, density)
+        return self._averaged, density
+
+    def _kept(self) -> dict[str, Any]:
+        return {
             "network": self.network,
             "critic": self.adversary.critic,
             "average": self.average,
             "optimizer": self.optimizer,
             "critic_optimizer": self.adversary.optimizer,
             "precision": self.precision,
+            "watch": self.watch,
         }
-        loop = TrainingLoop(self.context, keep)
-        network = loop.workers.wrap(self.network)
-        self.adversary.share(loop.workers)
-        sheets = Milestones(_SHEETS_AT, loop.fraction)
-        checks = Milestones(_CHECKS_AT, loop.fraction)
-        for step in loop:
-            images, noise = self._batch(step, loop.workers.rank)
-            set_learning_rate(self.optimizer, self.settings.learning_rate, loop.fraction)
-            loop.log(**self._step(network, images, noise))
-            if checks.passed(loop.fraction):
-                loop.log(**self._held_out_error())
-            if sheets.passed(loop.fraction) and loop.workers.is_first:
-                density = fit_density(self._means(_MEANS_MIDWAY), 1, self.context.seed)
-                loop.log(spread=self._draw(loop.step, density))
-        means = self._means(_MOST_MEANS)
-        density = fit_density(means, self.settings.components, self.context.seed)
-        if loop.workers.is_first:
-            self._conclude(loop, means, density)
-        return self._averaged, density
-
-    def _conclude(self, loop: TrainingLoop, means: Tensor, density: LatentDensity) -> None:
-        """Draw the last sheet, and log what the averaged network is like."""
-        loop.conclude(
-            mse=self._error(self.images[:: max(1, len(self.images) // _MOST_CHECKED)]),
-            **self._held_out_error(),
-            active_units=int((means.var(0) > _ACTIVE_VARIANCE).sum()),
-            spread=self._draw(loop.step, density),
-        )
 
     @property
     def _averaged(self) -> VAE:
@@ -126,100 +161,166 @@ class Trainer:
         """
         rng = derive_rng(self.context.seed, "vae", rank, step)
         count = self.settings.batch
-        chosen = torch.randint(len(self.images), (count,), generator=rng).numpy()
-        images = mirror_and_exchange_channels(images_to_tensor(self.images[chosen]), rng)
+        chosen = torch.randint(len(self.data.images), (count,), generator=rng).numpy()
+        images = self.vary(images_to_tensor(self.data.images[chosen]), rng)
         noise = torch.randn(count, self.network.units, generator=rng)
         return self.precision.images(images), noise.to(self.precision.device)
 
+    def _set_rates(self, fraction: float) -> None:
+        gentleness = self.watch.gentleness
+        set_learning_rate(self.optimizer, self.settings.learning_rate * gentleness, fraction)
+        for group in self.adversary.optimizer.param_groups:
+            group["lr"] = _CRITIC_RATE * gentleness
+
     def _step(self, network: torch.nn.Module, images: Tensor, noise: Tensor) -> dict[str, Tensor]:
         """Take one step of the network and one of the critic; return what to log."""
-        weight = self.settings.adversarial
+        settings = self.settings
         with self.precision.autocast():
             made, mean, log_variance = network(images, noise)
-            fooled = self.adversary.fooled(made) if weight else made.new_zeros(())
-        nats, error, divergence = evidence_bound(made.float(), images, mean, log_variance)
-        # the weight counts against squared error, whose own weight in the bound is 1 / (2 variance)
-        loss = nats - weight / (2 * error.detach() + 1e-3) * fooled
+            fooled = self.adversary.fooled(made) if settings.adversarial else made.new_zeros(())
+            apart = self.perceptual(made, images) if settings.perceptual else made.new_zeros(())
+        bound = evidence_bound(
+            made.float(),
+            images,
+            mean,
+            log_variance,
+            beta=settings.beta,
+            free_bits=settings.free_bits,
+        )
+        # weights count against squared error, whose own weight in the bound is 1 / (2 variance)
+        extra = settings.perceptual * apart - settings.adversarial * fooled
+        loss = bound.objective + extra / (2 * bound.error.detach() + 1e-3)
         self.precision.step(loss, self.optimizer, clip_norm=1.0)
         self.average.update(self.network)
         logged = {
-            "loss": nats,
-            "bits_per_dim": (nats + math.log(127.5)) / math.log(2),  # of 8-bit values
-            "mse": error,
-            "kl_nats": divergence,
+            "loss": bound.nats,
+            "bits_per_dim": (bound.nats + math.log(127.5)) / math.log(2),  # of 8-bit values
+            "mse": bound.error,
+            "kl_nats": bound.divergence,
         }
-        if weight:
+        if settings.perceptual:
+            logged["perceptual"] = apart
+        if settings.adversarial:
             logged |= {"fooled": fooled, "critic_loss": self.adversary.learn(images, made)}
         return logged
 
+    # -- looking -----------------------------------------------------------------------------------
+
+    def _midway(self) -> LatentDensity:
+        """Return a density of one Gaussian a class, fitted to a few images."""
+        settings = dataclasses.replace(self.settings, components=1)
+        return fit(self._averaged, self.data, settings, self.context, most=_MIDWAY)
+
+    def _look(self, loop: TrainingLoop) -> None:
+        """Let the watch see samples where a look is due."""
+        if not self.watch.is_due(loop.fraction):
+            return
+        samples, active = None, 0
+        if loop.workers.is_first:
+            samples = self._samples(self._midway(), self.watch.n_samples)
+            active = self._active_units()
+        self.watch.look(loop, samples, active_units=active)
+
+    def _active_units(self) -> int:
+        """Return how many latent units tell images apart; posterior collapse is when few do."""
+        images = self.data.images[:: math.ceil(len(self.data.images) / _MIDWAY)]
+        return int((embed(self._averaged, images).var(0) > _ACTIVE_VARIANCE).sum())
+
+    @torch.no_grad()
+    def _samples(self, density: LatentDensity, n: int) -> NDArray[np.float32]:
+        """Return samples (n, S, S, 3), 0..255, unrounded, so that what is no number shows."""
+        rng = derive_rng(self.context.seed, "vae", "samples")
+        latents = draw(density, n, rng).to(self.precision.device)
+        made = torch.cat([self._averaged.decode(part) for part in torch.split(latents, _BATCH)])
+        pixels = (made.float() * 127.5 + 127.5).clamp(0, 255).permute(0, 2, 3, 1)
+        return cast("NDArray[np.float32]", pixels.cpu().numpy())
+
+    def _conclude(self, loop: TrainingLoop, density: LatentDensity) -> None:
+        """Draw the last sheet, and log what the averaged network is like."""
+        draw_sheet(self._averaged, density, self.data, self.context, loop.step)
+        images = self.data.images
+        pixels = images[:: math.ceil(len(images) / _MOST_CHECKED)]
+        loop.conclude(
+            mse=self._error(pixels),
+            **self._held_out_error(),
+            kl_nats=self._divergence(pixels),
+            active_units=self._active_units(),
+            units=self.network.units,
+            components=len(density.weight),
+        )
+
     def _held_out_error(self) -> dict[str, Tensor]:
         """Return the error on photographs that are not trained on; nothing where there are none."""
-        return {"held_out_mse": self._error(self.held_out)} if len(self.held_out) else {}
+        pixels = self.data.held_out[:_MOST_CHECKED]
+        return {"held_out_mse": self._error(pixels)} if len(pixels) else {}
 
     @torch.no_grad()
     def _error(self, pixels: NDArray[np.uint8]) -> Tensor:
         """Return the squared error (values -1..1) of reconstructions of uint8 (N, S, S, 3)."""
         images = self.precision.images(images_to_tensor(pixels))
-        return mse_loss(self._averaged.decode(self._averaged.encode(images)[0]), images)
+        return mse_loss(self._averaged.decode(self._averaged.embed(images)), images)
 
     @torch.no_grad()
-    def _means(self, most: int) -> Tensor:
-        """Return posterior means (N, Z) of up to ``most`` images, on the host."""
-        images = self.images[:: math.ceil(len(self.images) / most)]
-        parts = [images[i : i + _ENCODE_BATCH] for i in range(0, len(images), _ENCODE_BATCH)]
-        placed = (self.precision.images(images_to_tensor(part)) for part in parts)
-        return torch.cat([self._averaged.encode(part)[0].cpu() for part in placed])
-
-    @torch.no_grad()
-    def _draw(self, step: int, density: LatentDensity) -> float:
-        """Write a contact sheet, of held-out originals where there are; return the spread."""
-        originals = pick_pictures(self.images, self.held_out, _PICTURES)
-        network, rng = self._averaged, torch.Generator().manual_seed(self.context.seed)
-        images = self.precision.images(images_to_tensor(originals))
-        uniform = torch.rand(_PICTURES, generator=rng)
-        noise = torch.randn(_PICTURES, network.units, generator=rng)
-        draws = density(uniform, noise, truncation=1.0, temperature=1.0)
-        samples = tensor_to_images(network.decode(draws.to(self.precision.device)))
-        rows = [originals, tensor_to_images(network.decode(network.encode(images)[0])), samples]
-        captions = ["photograph", "reconstruction", "sample"]
-        write_sheet(self.context.workdir, step, rows, captions)
-        return spread(samples, self.images)
+    def _divergence(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """Return the KL divergence in nats an image, of images uint8 (N, S, S, 3)."""
+        images = self.precision.images(images_to_tensor(pixels))
+        mean, log_variance = self._averaged.encode(images)
+        return 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(1).mean()
 
 
-def evidence_bound(
-    made: Tensor, images: Tensor, mean: Tensor, log_variance: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return nats per pixel value, mean squared error, and nats of KL divergence per image.
-
-    The decoder is a Gaussian whose variance is the batch's own squared error, which maximises the
-    likelihood, so that no weight between the two parts has to be tuned. The variance of the two
-    opponent colours is a third of lightness': they vary less, and would else be learned last.
-
-    Args:
-        made: Reconstructions (N, 3, S, S).
-        images: Originals, same shape, -1..1.
-        mean: Posterior means (N, Z).
-        log_variance: Posterior log-variances (N, Z).
-    """
-    # a density of opponent colours is one of pixel values too
-    apart = opponent_colours(made - images)
-    errors, ratios = (apart**2).mean((0, 2, 3)), made.new_tensor(_VARIANCES)  # each (3,)
-    variances = ((errors / ratios).mean() + 1e-6) * ratios
-    likelihood = 0.5 * (torch.log(2 * math.pi * variances) + 1).mean()  # negative, per value
-    divergence = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(1).mean()
-    return likelihood + divergence / images[0].numel(), errors.mean(), divergence
+# --- after the loop, for both bottlenecks ---------------------------------------------------------
 
 
-def fit_density(means: Tensor, components: int, seed: int) -> LatentDensity:
-    """Fit a Gaussian mixture to posterior means (N, Z); fewer components where data are few."""
-    count, units = means.shape
-    components = max(1, min(components, count // (2 * units)))
-    mixture = GaussianMixture(
-        components, max_iter=20, tol=1e-2, reg_covar=1e-4, random_state=seed % 2**32
+def fit(
+    network: Autoencoder, data: Data, settings: Settings, context: FitContext, *, most: int = _MOST
+) -> LatentDensity:
+    """Return the density that the settings ask for, fitted to up to ``most`` images."""
+    if settings.density == "none":
+        return LatentDensity(units=network.units, rank=0, components=1)
+    rows = choose_rows(data.numbers, most)
+    return fit_density(
+        embed(network, data.images[rows]),
+        torch.from_numpy(data.numbers[rows]),
+        components=settings.components if settings.density == "mixture" else 1,
+        rank=settings.rank,
+        seed=context.seed,
     )
-    mixture.fit(means.double().numpy())
-    density = LatentDensity(components=components, units=units)
-    density.weight.copy_(torch.from_numpy(mixture.weights_))
-    density.mean.copy_(torch.from_numpy(mixture.means_))
-    density.factor.copy_(torch.from_numpy(np.linalg.cholesky(mixture.covariances_)))
-    return density
+
+
+def choose_rows(numbers: NDArray[np.int64], most: int) -> NDArray[np.intp]:
+    """Return about ``most`` rows, in equal parts of each class (N,), at least one of each."""
+    ordered = np.argsort(numbers, kind="stable")
+    first = np.unique(numbers[ordered], return_index=True)[1]
+    step = math.ceil(len(ordered) / most)
+    return np.sort(ordered[np.union1d(first, np.arange(0, len(ordered), step))])
+
+
+@torch.no_grad()
+def embed(network: Autoencoder, pixels: NDArray[np.uint8]) -> Tensor:
+    """Return the latents (N, Z) of images uint8 (N, S, S, 3), on the host."""
+    device = next(cast("torch.nn.Module", network).parameters()).device
+    parts = [pixels[start : start + _BATCH] for start in range(0, len(pixels), _BATCH)]
+    found = [network.embed(images_to_tensor(part).to(device)).cpu() for part in parts]
+    return torch.cat(found) if found else torch.empty(0, network.units)
+
+
+def draw(density: LatentDensity, n: int, rng: torch.Generator) -> Tensor:
+    """Return ``n`` latents (n, Z), classes as often as in the source."""
+    number = torch.multinomial(density.shares(), n, replacement=True, generator=rng)
+    uniform = torch.rand(n, generator=rng)
+    noise = torch.randn(n, density.rank + density.units, generator=rng)
+    latents: Tensor = density(number, uniform, noise)
+    return latents
+
+
+@torch.no_grad()
+def draw_sheet(
+    network: Autoencoder, density: LatentDensity, data: Data, context: FitContext, step: int
+) -> None:
+    """Write a contact sheet: originals, held-out ones where there are; reconstructions; samples."""
+    originals = pick_pictures(data.images, data.held_out, _PICTURES)
+    device = next(cast("torch.nn.Module", network).parameters()).device
+    latents = draw(density, _PICTURES, derive_rng(context.seed, "vae", "pictures"))
+    made = network.decode(network.embed(images_to_tensor(originals).to(device)))
+    rows = [originals, *map(tensor_to_images, (made, network.decode(latents.to(device))))]
+    write_sheet(context.workdir, step, rows, ["photograph", "reconstruction", "sample"])
