@@ -118,6 +118,7 @@ def test_every_public_name_exists():
         "credentials",
         "detection",
         "media",
+        "quality",
         "reports",
         "scanning",
         "testing",
