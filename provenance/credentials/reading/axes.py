@@ -108,7 +108,7 @@ def revocation(results: Mapping[str, Any]) -> Revocation | None:
     None where there is none, or where no anchor vouches for the chain: the library does not look
     at the answer then. Nobody is asked.
     """
-    found = {code for kind in _KINDS for code in codes(active(results), kind)}
+    found = {str(entry.get("code")) for entry in _all_entries(results)}
     for code, word in _REVOCATION.items():
         if code in found:
             return word
@@ -141,10 +141,7 @@ def time_axis(results: Mapping[str, Any]) -> TimeTrust:
     authorities under manifest anchors; we do neither.
     """
     found = [
-        entry
-        for kind in _KINDS
-        for entry in entries(active(results), kind)
-        if str(entry.get("code")).startswith("timeStamp.")
+        entry for entry in _all_entries(results) if str(entry.get("code")).startswith("timeStamp.")
     ]
     if any(map(_is_time_trusted, found)):
         return "trusted"
@@ -218,6 +215,12 @@ def active(results: Mapping[str, Any]) -> Mapping[str, Any]:
 def entries(results: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
     """Return the entries of ``success``, ``informational`` or ``failure``."""
     return list(results.get(kind) or ())
+
+
+def _all_entries(results: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the entries of the file's own manifest, of all kinds."""
+    own = active(results)
+    return [entry for kind in _KINDS for entry in own.get(kind) or ()]
 
 
 def codes(results: Mapping[str, Any], kind: str) -> list[str]:

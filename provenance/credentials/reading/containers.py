@@ -54,8 +54,13 @@ def jpeg_segments(data: bytes, *, strict: bool = False) -> Iterator[tuple[int, i
             is refused, something lies between them.
     """
     at = 2
+    # cameras leave stray bytes before a marker, and fill bytes
+    find = _MARKER.match if strict else _MARKER.search
     for _ in range(_MAX_PARTS):
-        at = _next_marker(data, at, strict=strict)
+        found = find(data, at)
+        if found is None:
+            raise UnreadableError("The JPEG is damaged: a marker is missing.")
+        at = found.start()
         marker = data[at + 1]
         if marker in (_START_OF_SCAN, _END_OF_IMAGE):
             return
@@ -68,14 +73,6 @@ def jpeg_segments(data: bytes, *, strict: bool = False) -> Iterator[tuple[int, i
         yield at, stop, marker
         at = stop
     raise UnreadableError(f"The JPEG has more than {_MAX_PARTS} segments.")
-
-
-def _next_marker(data: bytes, at: int, *, strict: bool) -> int:
-    """Return where the next marker begins; cameras leave stray bytes before it, and fill bytes."""
-    found = _MARKER.match(data, at) if strict else _MARKER.search(data, at)
-    if found is None:
-        raise UnreadableError("The JPEG is damaged: a marker is missing.")
-    return found.start()
 
 
 def is_bare(data: bytes, media_type: str) -> bool | None:

@@ -25,12 +25,13 @@ from provenance.credentials.reading.containers import (
 )
 from provenance.errors import UnreadableError
 
-# a superbox begins with its description (ISO 19566-5). The latter's four bytes alone would stand in
-# one video of 4 GB by chance, and accuse it of a damaged credential
-_SUPERBOX, _SUPERBOX_BEFORE_BYTES = b"jumb", 8
-_DESCRIPTION = b"jumd"  # then a UUID of 16 bytes, one byte of flags, and the label
-_LABEL_AT = len(_DESCRIPTION) + 17
+_DESCRIPTION = b"jumd"
 _MAX_LABEL_BYTES = 4096
+# A superbox begins with its description (ISO 19566-5): size, type, UUID of 16 bytes, one byte of
+# flags, and the label up to a zero. The four bytes of that type alone would stand in one video of
+# 4 GB by chance, and accuse it of a damaged credential.
+_BEFORE_LABEL_BYTES = 4 + 4 + 4 + 17
+_LABEL_BEYOND_ASCII = re.compile(rb"jumb.{4}jumd.{17}[^\0\x80-\xff]{0,4095}+[\x80-\xff]", re.DOTALL)
 _MOST_LABELS = 50_000  # a store of a thousand manifests has a fifth of that
 _BEFORE_LONG_CHARACTER = re.compile(rb"(?:\A|\.)[\x80-\xff]")
 _SVG_ELEMENT = b":manifest"  # whose text is a store in base64; nothing else in between is taken
@@ -40,7 +41,7 @@ _GIF_STORE = re.compile(rb"C2PA_GIF[\0-\xff]{3}")  # an application extension, w
 _SEGMENT_HEAD_BYTES = 20  # of an APP11 segment, box header included, which each of them repeats
 _SEGMENT_BOX = slice(6, 8)  # number of the box of which a segment holds a piece
 _IN_MEMORY_BYTES = 16 << 20
-_OVERLAP_BYTES = _SUPERBOX_BEFORE_BYTES + _LABEL_AT + _MAX_LABEL_BYTES
+_OVERLAP_BYTES = _BEFORE_LABEL_BYTES + _MAX_LABEL_BYTES
 
 
 def holds_deadly_label(stream: IO[bytes], manifest_data: bytes | None = None) -> bool:
@@ -92,14 +93,14 @@ def _parts(content: bytes) -> list[bytes]:
 
 def _boxes_in_jpeg(content: bytes) -> list[bytes]:
     """Return the boxes that lie in pieces in the segments: a label may lie across two of them."""
-    boxes: defaultdict[bytes, bytearray] = defaultdict(bytearray)
+    boxes: defaultdict[bytes, list[bytes]] = defaultdict(list)
     for start, stop, marker in jpeg_segments(content, strict=True):
         if marker == APP11:
             segment = content[start:stop]
             # each piece repeats the head of its box, without which a first label lacks its mark
             box = boxes[segment[_SEGMENT_BOX]]
-            box += segment[_SEGMENT_HEAD_BYTES:] if box else segment
-    return list(map(bytes, boxes.values()))
+            box.append(segment[_SEGMENT_HEAD_BYTES:] if box else segment)
+    return list(map(b"".join, boxes.values()))
 
 
 def _blocks_in_gif(content: bytes) -> list[bytes]:
@@ -115,22 +116,17 @@ def _blocks_in_gif(content: bytes) -> list[bytes]:
 
 
 def _is_deadly(content: bytes) -> bool:
-    at = content.find(_DESCRIPTION)
-    for _ in range(_MOST_LABELS):
-        if at < 0:
-            return False
-        label = content[at + _LABEL_AT : at + _LABEL_AT + _MAX_LABEL_BYTES].partition(b"\0")[0]
-        is_long = not label.isascii() and _BEFORE_LONG_CHARACTER.search(label)
-        if is_long and _begins_box(content, at):
+    is_large = len(content) >= _MOST_LABELS * len(_DESCRIPTION)
+    if is_large and content.count(_DESCRIPTION) >= _MOST_LABELS:
+        return True
+    at = 0
+    while found := _LABEL_BEYOND_ASCII.search(content, at):
+        at = found.start() + 1
+        label = found.start() + _BEFORE_LABEL_BYTES
+        text = content[label : label + _MAX_LABEL_BYTES].partition(b"\0")[0]
+        if _BEFORE_LONG_CHARACTER.search(text):
             return True
-        at = content.find(_DESCRIPTION, at + 1)
-    return True
-
-
-def _begins_box(content: bytes, at: int) -> bool:
-    """Whether a mark is the first thing in a superbox, which alone is read."""
-    before = at - _SUPERBOX_BEFORE_BYTES
-    return before >= 0 and content.startswith(_SUPERBOX, before)
+    return False
 
 
 def _stores_in_text(content: bytes) -> list[bytes]:

@@ -3,6 +3,8 @@
 import base64
 import io
 import re
+import time
+from random import Random
 
 import pytest
 
@@ -149,3 +151,37 @@ def test_a_large_file_is_looked_at_in_windows(tmp_path, monkeypatch):
     path.write_bytes((b"x" * 4990 + label.replace(DEADLY, HARMLESS)).ljust(20_000, b"x"))
     with path.open("rb") as stream:
         assert not holds_deadly_label(stream)
+
+
+def plainly_deadly(content):
+    """What the search amounts to, label by label."""
+    for found in re.finditer(rb"(?=jumb.{4}jumd.{17})", content, re.DOTALL):
+        start = found.start() + 29
+        label = content[start : start + 4096].partition(b"\0")[0]
+        if re.search(rb"(?:\A|\.)[\x80-\xff]", label):
+            return True
+    return False
+
+
+def test_labels_of_any_bytes_are_told_as_by_a_plain_walk():
+    from provenance.credentials.reading.labels import _is_deadly
+
+    random, seen = Random(1), set()
+    box = BEFORE_LABEL[4:]
+    parts = [b"jumb", b"jumd", b"\0", b".", b"\xff", b"\n", b"a" * 4, b"x" * 4092, box, box + b"a"]
+    for _ in range(4_000):
+        content = b"".join(random.choices(parts, k=random.randint(1, 12)))
+        seen.add(plainly_deadly(content))
+        assert _is_deadly(content) == plainly_deadly(content), content
+    for length in range(4090, 4100):  # about the longest label that is looked at
+        for start in (b"", b"a\xff"):
+            content = box + start + b"x" * length + b".\xff"
+            assert _is_deadly(content) == plainly_deadly(content), length
+    assert seen == {True, False}
+
+
+def test_many_labels_that_look_almost_deadly_take_no_long_time():
+    labels = (BEFORE_LABEL[4:] + b"x\x80" + b"." * 300) * 4_000
+    started = time.process_time()
+    assert not holds_deadly_label(io.BytesIO(labels))
+    assert time.process_time() - started < 5
