@@ -8,7 +8,6 @@ it is held back until the library has returned, which takes milliseconds for mos
 
 import contextlib
 import functools
-import inspect
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -16,10 +15,6 @@ from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-# without the search for an enum member of the same value, which no handler here is
-_getsignal = inspect.unwrap(signal.getsignal)
-_signal = inspect.unwrap(signal.signal)
 
 
 class _Holder:
@@ -32,7 +27,7 @@ class _Holder:
 
 
 class _Held:
-    """What :func:`held` returns. A class, since a generator costs every file ten times as much."""
+    """What :func:`held` returns; no generator, for it is entered and left for every file."""
 
     __slots__ = ("_holder",)
 
@@ -40,15 +35,16 @@ class _Held:
         self._holder: _Holder | None = None
 
     def __enter__(self) -> None:
-        if _is_main() and _getsignal(signal.SIGINT) is signal.default_int_handler:
+        if _is_main() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             self._holder = _Holder()
-            _signal(signal.SIGINT, self._holder)
+            signal.signal(signal.SIGINT, self._holder)
 
     def __exit__(self, *_: object) -> None:
-        if self._holder is None:
+        holder, self._holder = self._holder, None
+        if holder is None:
             return
-        _signal(signal.SIGINT, signal.default_int_handler)
-        if self._holder.is_asked:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if holder.is_asked:
             raise KeyboardInterrupt
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:

@@ -66,6 +66,25 @@ def test_ctrl_c_wins_over_what_fails_at_the_same_time():
         fail()
 
 
+def test_within_one_another_only_the_outermost_gives_ctrl_c_back():
+    reached = []
+
+    @interrupts.held()
+    def inner():
+        os.kill(os.getpid(), signal.SIGINT)
+
+    @interrupts.held()
+    def outer():
+        inner()
+        inner()
+        reached.append("the end")
+
+    with pytest.raises(KeyboardInterrupt):
+        outer()
+    assert reached == ["the end"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_a_key_that_keeps_us_waiting_can_be_interrupted():
     reached = []
 
