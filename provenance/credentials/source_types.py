@@ -40,6 +40,7 @@ SOURCE_TYPES: dict[str, str] = {
     **{name: C2PA + name for name in _C2PA_NAMES},
 }
 """Name to URI; retired terms (``softwareImage``, ``minorHumanEdits``, ``digitalArt``) left out."""
+_NAMES = {uri: name for name, uri in SOURCE_TYPES.items()}
 
 MADE_BY_A_MODEL = frozenset({TRAINED_ALGORITHMIC_MEDIA, "trainedAlgorithmicData"})
 PARTLY_MADE_BY_A_MODEL = frozenset({COMPOSITE_WITH_TRAINED_ALGORITHMIC_MEDIA, "compositeSynthetic"})
@@ -70,8 +71,4 @@ def source_type_name(uri: str) -> str | None:
 
     Older manifests write ``https://`` or the names of retired terms; only the scheme is forgiven.
     """
-    for prefix in (IPTC, C2PA):
-        if uri.replace("https://", "http://", 1) == prefix + uri.rpartition("/")[2]:
-            name = uri.rpartition("/")[2]
-            return name if SOURCE_TYPES.get(name) == prefix + name else None
-    return None
+    return _NAMES.get(uri.replace("https://", "http://", 1))

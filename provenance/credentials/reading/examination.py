@@ -162,9 +162,9 @@ def _report(
         text = reader.json()
         if len(text) > _MAX_REPORT_CHARACTERS:
             raise UnreadableError("the report of its credential exceeds 8 MiB")
-        report = _Report(json.loads(text), None)
-        _check_size(report.store)
-        report = replace(report, has_open_parts=has_open_parts(reader, report.store))
+        store = json.loads(text)
+        _check_size(store)
+        report = _Report(store, None, has_open_parts(reader, store))
         if axes.is_excused_by_any_time(report.results):
             report = replace(report, valid_until=_valid_until(reader, report.store))
         if options.detailed:
@@ -205,7 +205,7 @@ def _detailed(credential: Credential, report: _Report, options: ReadingOptions) 
 
 def _judge(report: _Report, timed: _Report, place: Place) -> Credential:
     integrity = axes.integrity_axis(report.results)
-    faults = axes.integrity_faults(report.results)
+    faults = axes.integrity_faults(report.results) if integrity == "failed" else []
     if integrity == "ok" and axes.unreferenced(report.store):
         integrity, faults = "failed", [axes.UNREFERENCED]
     time = axes.time_axis(timed.results)
@@ -255,9 +255,9 @@ def _signer(report: _Report, timed: _Report, time: TimeTrust) -> SignerTrust:
     The library excuses an expired certificate by any time-stamp of an old claim, which anybody
     can make; and it cannot excuse one by a time anchor that it was not given.
     """
-    if not axes.is_signed(report.results):
-        return "untrusted"
     signer = axes.signer_axis(report.results)
+    if signer == "untrusted" and not axes.is_signed(report.results):
+        return "untrusted"
     later = signer if timed is report else axes.signer_axis(timed.results)
     # a stapled answer of the issuer is looked at only beside a time-stamp that is vouched for
     if "revoked" in (signer, later):

@@ -5,6 +5,7 @@ stated over the library's crJSON; here they are read from the JSON report, which
 They are claims of whoever signed, like everything else that a manifest says.
 """
 
+import itertools
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
@@ -75,6 +76,7 @@ _GENERATIVE = frozenset(
 _POSSIBLY_GENERATIVE = frozenset({IPTC + "digitalArt", IPTC + "composite"})
 _INCEPTION = frozenset({"c2pa.created", "c2pa.opened"})
 _ACTIONS, _INGREDIENT = "c2pa.actions.v2", "c2pa.ingredient.v3"
+_ACTIONS_PART = "/c2pa.assertions/c2pa.actions"
 _ACTIONS_URL = re.compile(r"/c2pa/([^/]+)/c2pa\.assertions/(c2pa\.actions(?:\.v2)?)\Z")
 _MAX_ACTIONS = 1000  # per manifest, of a hostile file
 _NEW_CLAIM = 2  # claims of version 1 tell created and gathered assertions not apart
@@ -94,7 +96,7 @@ def read_signals(store: Mapping[str, Any], *, follow_parents: bool = True) -> tu
         store: The library's JSON report.
         follow_parents: Whether the parents verify, so that their word on the origin counts.
     """
-    manifests = list(lineage(store)) if follow_parents else list(lineage(store))[:1]
+    manifests = itertools.islice(lineage(store), None if follow_parents else 1)
     stored = _stored_actions(store)
     found = {signal for manifest in manifests for signal in _manifest_signals(manifest, stored)}
     return tuple(signal for signal in SIGNALS if signal in found)
@@ -176,12 +178,16 @@ def _has_new_actions(manifest: Mapping[str, Any], stored: Stored) -> bool:
 
 def _stored_actions(store: Mapping[str, Any]) -> Stored:
     """Read from the addresses of what was validated, then and now, how actions are stored."""
-    matches = (
-        _ACTIONS_URL.search(str(entry.get("url")))
+    urls = [
+        str(entry.get("url"))
         for results in _all_results(store)
-        for kind in ("success", "failure")
-        for entry in _dicts(results.get(kind))
-    )
+        for listed in (results.get("success"), results.get("failure"))
+        if isinstance(listed, list)
+        for entry in listed
+        if isinstance(entry, dict)
+    ]
+    # most addresses are of something else, which a plain search tells sooner than an expression
+    matches = [_ACTIONS_URL.search(url) for url in urls if _ACTIONS_PART in url]
     return {(match[1], match[2]) for match in matches if match}
 
 

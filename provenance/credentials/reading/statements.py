@@ -41,9 +41,8 @@ def read_statements(store: Mapping[str, Any], *, follow_parents: bool) -> Statem
     line = list(lineage(store)) or [{}]
     manifest, followed = line[0], line if follow_parents else line[:1]
     signature = manifest.get("signature_info") or {}
-    later = [
-        action for one in followed for action in actions_of(one) if _name(action) != _INCEPTION[0]
-    ]
+    done = [actions_of(one) for one in followed]
+    later = [action for actions in done for action in actions if _name(action) != _INCEPTION[0]]
     return Statements(
         title=short_text(manifest.get("title")),
         generator=generator_of(manifest),
@@ -51,11 +50,11 @@ def read_statements(store: Mapping[str, Any], *, follow_parents: bool) -> Statem
         claimed_signer=short_text(signature.get("common_name")),
         claimed_identities=tuple(_identities(manifest)),
         signed_at=short_text(signature.get("time")),
-        source_type=_present_type(followed),
-        origin=_origin(followed),
-        edit_types=tuple(t for t in map(source_type_of, later) if t),
+        source_type=_present_type(done),
+        origin=_origin(done),
+        edit_types=tuple([t for t in map(source_type_of, later) if t]),
         editorial=any(_name(action) not in NOT_EDITORIAL for action in later),
-        actions=tuple(map(_name, actions_of(manifest))),
+        actions=tuple(map(_name, done[0])),
     )
 
 
@@ -96,24 +95,28 @@ def _identities(manifest: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
-def _origin(line: list[Mapping[str, Any]]) -> str | None:
-    """Return the source type of the oldest creation, or of an edit that says "made by a model"."""
-    for manifest in reversed(line):
-        for action in actions_of(manifest):
+def _origin(done: list[list[Mapping[str, Any]]]) -> str | None:
+    """Return the source type of the oldest creation, or of an edit that says "made by a model".
+
+    Args:
+        done: The actions of each manifest, the newest manifest first.
+    """
+    for actions in reversed(done):
+        for action in actions:
             name = source_type_of(action)
             if name and (_name(action) == _INCEPTION[0] or name in MADE_BY_A_MODEL):
                 return name
     return None
 
 
-def _present_type(line: list[Mapping[str, Any]]) -> str | None:
+def _present_type(done: list[list[Mapping[str, Any]]]) -> str | None:
     """Return the newest source type that says what the whole is; an edit's says what was done.
 
     So a generated picture that was edited is the composite that its editor declares, while
     "edited by hand" leaves it what it was.
     """
-    for manifest in line:
-        for action in reversed(actions_of(manifest)):
+    for actions in done:
+        for action in reversed(actions):
             name = source_type_of(action)
             if name and (_name(action) == _INCEPTION[0] or name not in KINDS_OF_EDIT):
                 return name
