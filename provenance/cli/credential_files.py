@@ -1,7 +1,6 @@
 """The files that ``provenance verify`` looks at, and how each is read in a worker process."""
 
 import contextlib
-import functools
 import os
 import sys
 import tempfile
@@ -46,10 +45,19 @@ def make_reader(
         options: Where to look and how much to keep; with thumbnails, the file is pictured, too.
         init: Init segment that the files are fragments of; None for whole files.
     """
-    # now, so that the first file's time does not pay for it
-    from provenance.credentials import read_credential, read_fragments  # noqa: F401
+    # now, so that no file's time pays for it
+    from provenance.credentials import read_credential, read_fragments
 
-    return functools.partial(_read, trust=trust, options=options, init=init)
+    def read(item: Item) -> CredentialItem:
+        path = Path(item.path)
+        if init is not None:
+            found = read_fragments(init, [path], trust, options=options)[0]
+            return CredentialItem(item.shown, found)
+        where = replace(options, sidecars=False) if item.shown == STDIN else options
+        found = read_credential(path, None, trust, options=where)
+        return CredentialItem(item.shown, found, _picture(path) if options.thumbnails else None)
+
+    return read
 
 
 def lost(item: Item, reason: str) -> CredentialItem:
@@ -57,20 +65,6 @@ def lost(item: Item, reason: str) -> CredentialItem:
     from provenance.credentials.reading.examination import not_examined
 
     return CredentialItem(item.shown, not_examined(reason))
-
-
-def _read(
-    item: Item, *, trust: "TrustAnchors", options: "ReadingOptions", init: Path | None
-) -> CredentialItem:
-    from provenance.credentials import read_credential, read_fragments
-
-    path = Path(item.path)
-    if init is not None:
-        return CredentialItem(item.shown, read_fragments(init, [path], trust, options=options)[0])
-    if item.shown == STDIN:
-        options = replace(options, sidecars=False)
-    credential = read_credential(path, None, trust, options=options)
-    return CredentialItem(item.shown, credential, _picture(path) if options.thumbnails else None)
 
 
 def _picture(path: Path) -> bytes | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from provenance.errors import ProvenanceError
 
@@ -52,8 +52,7 @@ class Unfit:
     error: ProvenanceError
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):  # there and back in half the time of a frozen class with slots
     """The first of the items that the worker holds has a result.
 
     Attributes:

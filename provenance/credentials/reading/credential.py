@@ -1,7 +1,9 @@
 """What is known of one file's credential: four axes, and one sentence that follows from them."""
 
+import functools
+import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -56,8 +58,27 @@ class CredentialDetails:
     thumbnails: Mapping[str, bytes] = field(default_factory=dict)
 
 
+class _PickledByValues:
+    """Base of what every worker sends for every file.
+
+    Without it, a frozen class with slots is pickled and read by a loop in Python over its fields.
+    """
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        kind: Any = type(self)
+        return kind, _values_of(kind)(self)
+
+
+@functools.cache
+def _values_of(kind: type[Any]) -> Callable[[object], tuple[Any, ...]]:
+    """Return what takes the values of all fields, of which there are several, in their order."""
+    return operator.attrgetter(*(one.name for one in fields(kind)))
+
+
 @dataclass(frozen=True, slots=True)
-class Library:
+class Library(_PickledByValues):
     """What the C2PA library itself says, for comparison; too coarse to be a verdict.
 
     Attributes:
@@ -88,7 +109,7 @@ class Library:
 
 
 @dataclass(frozen=True, slots=True)
-class Statements:
+class Statements(_PickledByValues):
     """What a manifest says. Claims of its signer, written by whoever made the file: hostile text.
 
     Attributes:
@@ -139,7 +160,7 @@ class Statements:
 
 
 @dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(_PickledByValues):
     """The verdict on one file's credential.
 
     Attributes:
