@@ -1,119 +1,16 @@
-"""The networks: a tokenizer with finite scalar quantisation, and a transformer over its tokens.
+"""The transformer over the tokens of an image.
 
-Notation: N images, C channels, S = side in pixels, G = S/4 the side of the token grid, T = G*G
-tokens in raster order, V codes, D digits of a code, E = width of the transformer, H heads.
-Images are float (N, 3, S, S), -1..1.
+Notation: N images, G = side of the token grid, T = G*G tokens in raster order, V codes, F features
+of a code, K classes, E = width of the transformer, H heads.
 """
 
-import math
-from collections.abc import Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, scaled_dot_product_attention
+from torch.nn.functional import embedding, gelu, linear, scaled_dot_product_attention
 
-from provenance.training import ResidualBlock
-
-FACTOR = 4  # pixels of image per token, along each side
-
-
-# --- tokens ---------------------------------------------------------------------------------------
-
-
-class FiniteScalarQuantiser(nn.Module):
-    """Rounds each of D numbers to a few levels; together they are one of V codes.
-
-    There is no codebook to learn, so no code can die (arXiv 2309.15505, section 3).
-
-    Args:
-        levels: How many values each digit may take, at least 3.
-    """
-
-    levels: Tensor
-    place: Tensor
-
-    def __init__(self, levels: Sequence[int]) -> None:
-        super().__init__()
-        self.codes = math.prod(levels)  # V
-        steps = torch.tensor([1, *levels[:-1]])
-        # (D, 1, 1), so that they meet maps (N, D, G, G); rebuilt from the settings, never stored
-        self.register_buffer("levels", torch.tensor(levels)[:, None, None], persistent=False)
-        self.register_buffer("place", steps.cumprod(0)[:, None, None], persistent=False)
-
-    def forward(self, z: Tensor) -> Tensor:
-        """Return ``z`` (N, D, G, G) rounded to the levels, each within -1..1.
-
-        The gradient passes as if nothing had been rounded.
-        """
-        half = (self.levels - 1) / 2 * (1 - 1e-3)  # just inside, so that no level more is reached
-        offset = torch.where(self.levels % 2 == 0, 0.5, 0.0)  # an even count has no middle
-        bounded = torch.tanh(z + torch.atanh(offset / half)) * half - offset
-        rounded = bounded + (bounded.round() - bounded).detach()
-        return rounded / (self.levels // 2)
-
-    def tokens(self, quantised: Tensor) -> Tensor:
-        """Return the code numbers (N, T) of rounded maps (N, D, G, G)."""
-        half = self.levels // 2
-        digits = (quantised * half).round().long() + half
-        return (digits * self.place).sum(1).flatten(1)
-
-    def values(self, tokens: Tensor) -> Tensor:
-        """Return rounded maps (N, D, G, G) of code numbers (N, T)."""
-        grid = math.isqrt(tokens.shape[1])
-        codes = tokens.view(-1, 1, grid, grid)  # (N, 1, G, G)
-        digits = codes // self.place % self.levels
-        half = self.levels // 2
-        return (digits - half) / half
-
-
-class Tokenizer(nn.Module):
-    """Images to tokens and back, one token for 4x4 pixels.
-
-    Args:
-        width: Channels at half resolution, a multiple of 8.
-        levels: Of the quantiser.
-    """
-
-    def __init__(self, *, width: int, levels: Sequence[int]) -> None:
-        super().__init__()
-        self.quantiser = FiniteScalarQuantiser(levels)
-        core = 2 * width
-        self.encoder = nn.Sequential(
-            nn.Conv2d(3, width, 4, stride=2, padding=1),  # (N, C, S/2, S/2)
-            nn.SiLU(),
-            nn.Conv2d(width, core, 4, stride=2, padding=1),  # (N, 2C, G, G)
-            ResidualBlock(core),
-            nn.Conv2d(core, len(levels), 1),
-        )
-        self.decoder = nn.Sequential(
-            nn.Conv2d(len(levels), core, 3, padding=1),
-            ResidualBlock(core),
-            ResidualBlock(core),
-            nn.Upsample(scale_factor=2, mode="nearest"),
-            nn.Conv2d(core, width, 3, padding=1),  # (N, C, S/2, S/2)
-            nn.SiLU(),
-            nn.Upsample(scale_factor=2, mode="nearest"),
-            nn.Conv2d(width, width, 3, padding=1),  # (N, C, S, S)
-            nn.SiLU(),
-            nn.Conv2d(width, 3, 3, padding=1),
-        )
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return reconstructions (N, 3, S, S) and tokens (N, T)."""
-        quantised = self.quantiser(self.encoder(images).float())
-        return self.decoder(quantised), self.quantiser.tokens(quantised)
-
-    def encode(self, images: Tensor) -> Tensor:
-        """Return the tokens (N, T) of images."""
-        return self.quantiser.tokens(self.quantiser(self.encoder(images).float()))
-
-    def decode(self, tokens: Tensor) -> Tensor:
-        """Return the images (N, 3, S, S) of tokens (N, T)."""
-        return cast("Tensor", self.decoder(self.quantiser.values(tokens)))
-
-
-# --- the transformer ------------------------------------------------------------------------------
+from provenance_generators.autoregressive.drawing import Sampling, draw
 
 
 class Cache:
@@ -159,111 +56,159 @@ class Block(nn.Module):
         return cast("Tensor", x + self.dropout(self.narrow(gelu(self.widen(self.norm2(x))))))
 
 
-class Prior(nn.Module):
-    """Gives the distribution of each token from those before it in raster order.
+class Codes(nn.Module):
+    """A vector for each code: one of its own, plus a linear map of what is known of the code.
+
+    Codes that look alike so begin alike, and each learns from what its relatives have seen.
 
     Args:
-        codes: V.
+        features: (V, F), see :meth:`Quantiser.features`; stored, since a codebook is learned.
+        width: E.
+    """
+
+    features: Tensor
+
+    def __init__(self, features: Tensor, width: int) -> None:
+        super().__init__()
+        self.own = nn.Embedding(len(features), width)
+        self.shared = nn.Linear(features.shape[1], width, bias=False)
+        self.register_buffer("features", features.clone())
+
+    def forward(self) -> Tensor:
+        """Return the vectors (V, E)."""
+        return cast("Tensor", self.own.weight + self.shared(self.features))
+
+
+class _Ready(NamedTuple):
+    """What stays the same over the steps of sampling: computed once."""
+
+    vectors: Tensor  # (V, E)
+    head: Tensor  # (V, E)
+    begin: Tensor  # (R, E), R rows: N, or 2N with guidance
+    places: Tensor  # (R or 1, T, E)
+    caches: list[Cache]
+
+
+class Prior(nn.Module):
+    """Gives the distribution of each token from the class and the tokens before it.
+
+    Before the first token stands that of the class; its vector is also added at each position.
+    Class K means that none is given.
+
+    Args:
+        features: (V, F) of the codes.
+        classes: K; 0 where the source has none.
         grid: G.
-        embedding: E, a multiple of ``heads``.
+        width: E, a multiple of ``heads``.
         layers: How many blocks.
         heads: H.
         dropout: Share of activations dropped in training.
     """
 
     def __init__(
-        self, *, codes: int, grid: int, embedding: int, layers: int, heads: int, dropout: float
+        self,
+        features: Tensor,
+        *,
+        classes: int,
+        grid: int,
+        width: int,
+        layers: int,
+        heads: int,
+        dropout: float,
     ) -> None:
         super().__init__()
-        self.length, self.heads, self.start = grid * grid, heads, codes
-        self.token = nn.Embedding(codes + 1, embedding)  # the last stands before the first token
-        self.row, self.column = nn.Embedding(grid, embedding), nn.Embedding(grid, embedding)
+        self.length, self.heads, self.classes = grid * grid, heads, classes
+        self.token, self.head = Codes(features, width), Codes(features, width)
+        self.bias = nn.Parameter(torch.zeros(len(features)))
+        self.start, self.label = (nn.Embedding(classes + 1, width) for _ in range(2))
+        self.row, self.column = nn.Embedding(grid, width), nn.Embedding(grid, width)
         self.blocks = nn.ModuleList(
-            Block(width=embedding, heads=heads, dropout=dropout) for _ in range(layers)
+            Block(width=width, heads=heads, dropout=dropout) for _ in range(layers)
         )
-        self.norm, self.head = nn.LayerNorm(embedding), nn.Linear(embedding, codes)
+        self.norm = nn.LayerNorm(width)
         self.apply(_initialise)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Return logits (N, T, V): at each position, from the tokens (N, T) before it."""
-        starts = torch.full_like(tokens[:, :1], self.start)
-        x = self.token(torch.cat([starts, tokens[:, :-1]], 1)) + self._places()
+    def forward(self, tokens: Tensor, classes: Tensor) -> Tensor:
+        """Return logits (N, T, V): at each position, from the tokens (N, T) before it.
+
+        Args:
+            tokens: int64 (N, T), or fewer positions: of so many the logits are returned.
+            classes: int64 (N,), 0..K.
+        """
+        before = embedding(tokens[:, :-1], self.token())
+        x = torch.cat([self.start(classes)[:, None], before], 1)  # (N, T, E)
+        x = x + self._places(classes)[:, : x.shape[1]]
         for block in self.blocks:
             x = block(x)
-        return cast("Tensor", self.head(self.norm(x)))
+        return linear(self.norm(x), self.head(), self.bias)
 
     def complete(
         self,
         tokens: Tensor,
         chosen: Tensor,
         uniform: Tensor,
-        *,
-        temperature: float = 1.0,
-        top_p: float = 1.0,
+        classes: Tensor,
+        sampling: Sampling | None = None,
     ) -> Tensor:
-        """Draw the chosen tokens anew, in raster order, each from all tokens before it.
+        """Draw the chosen tokens anew, in raster order, each from the class and all before it.
 
         Args:
             tokens: (N, T); kept where not chosen.
             chosen: bool (N, T).
             uniform: (N, T), 0..1: the randomness of each draw.
-            temperature: See :func:`draw`.
-            top_p: See :func:`draw`.
+            classes: int64 (N,), 0..K.
+            sampling: How; the defaults where None.
         """
-        result, places = tokens.clone(), self._places()
-        caches = self.caches(tokens.shape[0])
-        last = torch.full_like(tokens[:, 0], self.start)
+        sampling = sampling or Sampling()
+        result, uniform = tokens.clone(), uniform.double()
+        ready = self._prepare(self._with_guidance(classes, sampling))
+        x = ready.begin
         for t in range(self.length):
-            logits = self.next_logits(last, places[t], caches)
-            drawn = draw(logits, uniform[:, t], temperature=temperature, top_p=top_p)
-            last = torch.where(chosen[:, t], drawn, tokens[:, t])
+            logits = self._guide(self._next(x, t, ready), len(tokens), sampling)
+            drawn = draw(logits, uniform[:, t], sampling)
+            last = torch.where(chosen[:, t], drawn, tokens[:, t])  # (N,)
             result[:, t] = last
+            x = embedding(last, ready.vectors).repeat(len(x) // len(last), 1)
         return result
 
-    def caches(self, n: int) -> list[Cache]:
-        """Return an empty cache for each layer, for ``n`` sequences."""
-        weight = self.head.weight
-        shape = (n, self.heads, self.length, weight.shape[1] // self.heads)
-        return [Cache(weight, shape) for _ in self.blocks]
+    # -- one step of sampling ----------------------------------------------------------------------
 
-    def next_logits(self, last: Tensor, place: Tensor, caches: Sequence[Cache]) -> Tensor:
-        """Return logits (N, V) of the next token from the last one (N,), and extend the caches."""
-        x = (self.token(last) + place)[:, None]  # (N, 1, E)
-        for block, cache in zip(self.blocks, caches, strict=True):
+    def _prepare(self, classes: Tensor) -> _Ready:
+        """Return what the steps of sampling share, for classes (R,)."""
+        vectors = self.token()
+        shape = (len(classes), self.heads, self.length, vectors.shape[1] // self.heads)
+        caches = [Cache(vectors, shape) for _ in self.blocks]
+        return _Ready(vectors, self.head(), self.start(classes), self._places(classes), caches)
+
+    def _next(self, x: Tensor, t: int, ready: _Ready) -> Tensor:
+        """Return logits (R, V) of token ``t`` from the vectors (R, E) of the one before it."""
+        x = (x + ready.places[:, t])[:, None]  # (R, 1, E)
+        for block, cache in zip(self.blocks, ready.caches, strict=True):
             x = block(x, cache)
-        return cast("Tensor", self.head(self.norm(x))[:, 0])
+        return linear(self.norm(x)[:, 0], ready.head, self.bias)
 
-    def _places(self) -> Tensor:
-        """Return what is added at each position (T, E): its row's vector and its column's."""
-        return (self.row.weight[:, None] + self.column.weight[None]).flatten(0, 1)
+    def _with_guidance(self, classes: Tensor, sampling: Sampling) -> Tensor:
+        """Return classes (N,), and behind them, where guidance asks for it, none (2N,)."""
+        if sampling.guidance == 1 or not self.classes:
+            return classes
+        return torch.cat([classes, torch.full_like(classes, self.classes)])
 
+    @staticmethod
+    def _guide(logits: Tensor, n: int, sampling: Sampling) -> Tensor:
+        """Return logits (N, V) of logits (N, V), or (2N, V) with and without the class."""
+        if len(logits) == n:
+            return logits
+        return torch.lerp(logits[n:], logits[:n], sampling.guidance)
 
-def draw(logits: Tensor, uniform: Tensor, *, temperature: float, top_p: float) -> Tensor:
-    """Return one token (N,) of each row of ``logits`` (N, V) by inverting its distribution.
-
-    Args:
-        logits: (N, V).
-        uniform: (N,), 0..1.
-        temperature: Divides the logits; 0 takes the likeliest token.
-        top_p: Keep the likeliest tokens whose probabilities first sum to this; 1 keeps all.
-    """
-    if temperature == 0:
-        return logits.argmax(1)
-    # double: in single precision the sum over V falls short of 1 by more than a rare code's share
-    probability = (logits.double() / temperature).softmax(1)
-    if top_p < 1:
-        ordered, _ = probability.sort(1, descending=True)
-        enough = (ordered.cumsum(1) - ordered < top_p).sum(1, keepdim=True)  # (N, 1)
-        threshold = ordered.gather(1, (enough - 1).clamp(min=0))
-        probability = probability * (probability >= threshold)
-    edges = probability.cumsum(1)
-    target = uniform.double()[:, None] * edges[:, -1:]
-    return torch.searchsorted(edges, target, right=True)[:, 0].clamp(max=logits.shape[1] - 1)
+    def _places(self, classes: Tensor) -> Tensor:
+        """Return what is added at each position, (N, T, E): row's, column's and class's vector."""
+        grid = (self.row.weight[:, None] + self.column.weight[None]).flatten(0, 1)  # (T, E)
+        return cast("Tensor", grid + self.label(classes)[:, None])
 
 
 def _initialise(module: nn.Module) -> None:
     """Small normal weights and zero biases, as for GPT-2."""
     if isinstance(module, nn.Linear | nn.Embedding):
         nn.init.normal_(module.weight, std=0.02)
-    if isinstance(module, nn.Linear):
+    if isinstance(module, nn.Linear) and module.bias is not None:
         nn.init.zeros_(module.bias)
