@@ -1,6 +1,8 @@
 """Options that several commands share, so that they read and mean the same everywhere."""
 
 import os
+from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -51,3 +53,47 @@ trust_anchors_option = click.option(
     type=click.Path(exists=True, dir_okay=False),
     help="Trust the roots in this file, and not this machine's CA and lists.",
 )
+settings_option = click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="NAME.KEY=VALUE",
+    help="A setting of a plugin's own, as timm.backbone=resnet18 or gan.width=16; several.",
+)
+
+
+def parse_settings(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Read ``NAME.KEY=VALUE``; a value that is JSON (a number, true, a list) is read as such.
+
+    Args:
+        texts: As the user wrote them; of two for one key the later wins.
+
+    Raises:
+        click.BadParameter: One is not of that form.
+    """
+    from provenance.corpora.request import read_setting
+
+    found: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        path, equals, value = text.partition("=")
+        name, dot, key = path.partition(".")
+        if not (equals and dot and name and key):
+            raise click.BadParameter(f"{text!r} is not NAME.KEY=VALUE.", param_hint="--option")
+        found.setdefault(name, {})[key] = read_setting(value)
+    return found
+
+
+def parse_presets(texts: Sequence[str]) -> dict[str, str]:
+    """Read ``NAME=PRESET``, or ``PRESET`` for everybody, which is kept under the name "".
+
+    Raises:
+        click.BadParameter: One is empty.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        before, equals, after = text.partition("=")
+        name, preset = (before, after) if equals else ("", before)
+        if not preset or (equals and not name):
+            raise click.BadParameter(f"{text!r} is not [NAME=]PRESET.", param_hint="--preset")
+        found[name] = preset
+    return found

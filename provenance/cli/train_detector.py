@@ -1,6 +1,5 @@
 """``provenance train-detector``: from a labelled corpus to detectors whose worth is measured."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,10 @@ from provenance.cli.options import (
     dry_run_option,
     jobs_option,
     json_option,
+    parse_settings,
     resume_option,
     seed_option,
+    settings_option,
 )
 from provenance.errors import ExitCode, UserError
 from provenance.workers import default_jobs
@@ -55,13 +56,7 @@ _GROUPS = {"all": "all", "generator": "generator", "step": "step", "held-out": "
 @click.option(
     "--max-steps", type=click.IntRange(1), metavar="N", help="Steps instead of seconds: repeatable."
 )
-@click.option(
-    "--option",
-    "options",
-    multiple=True,
-    metavar="NAME.KEY=VALUE",
-    help="A detector's own setting, as timm.backbone=resnet18; several.",
-)
+@settings_option
 @seed_option
 @device_option
 @jobs_option
@@ -105,7 +100,7 @@ def command(
         budget_s=budget_s,
         seed=seed,
         device=resolved,
-        options=_parse_options(options),
+        options=parse_settings(options),
         max_steps=max_steps,
         resume=resume,
         workers=jobs or _default_jobs(resolved),
@@ -155,25 +150,6 @@ def _default_jobs(device: str) -> int:
     if device != "cpu":
         return 1
     return default_jobs()
-
-
-def _parse_options(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Read ``NAME.KEY=VALUE``; a value that is JSON (a number, true, null) is read as such."""
-    found: dict[str, dict[str, Any]] = {}
-    for text in texts:
-        path, equals, value = text.partition("=")
-        name, dot, key = path.partition(".")
-        if not (equals and dot and name and key):
-            raise click.BadParameter(f"{text!r} is not NAME.KEY=VALUE.", param_hint="--option")
-        found.setdefault(name, {})[key] = _plain(value)
-    return found
-
-
-def _plain(value: str) -> Any:
-    try:
-        return json.loads(value)
-    except json.JSONDecodeError:
-        return value
 
 
 def _show_plan(request: "TrainingRequest", as_json: bool) -> int:

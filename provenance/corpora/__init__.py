@@ -7,8 +7,8 @@ from provenance._lazy import lazy_exports
 if TYPE_CHECKING:
     from provenance.corpora.audit import AuditResult, audit_corpus
     from provenance.corpora.generation import Summary, generate
-    from provenance.corpora.plan import Request
     from provenance.corpora.reader import Corpus, open_corpus
+    from provenance.corpora.request import Request
     from provenance.corpora.schema import Row
     from provenance.corpora.splits import assign_splits
 
@@ -29,7 +29,7 @@ __getattr__, __dir__ = lazy_exports(
     {
         "AuditResult": "provenance.corpora.audit",
         "Corpus": "provenance.corpora.reader",
-        "Request": "provenance.corpora.plan",
+        "Request": "provenance.corpora.request",
         "Row": "provenance.corpora.schema",
         "Summary": "provenance.corpora.generation",
         "assign_splits": "provenance.corpora.splits",

@@ -55,12 +55,13 @@ _COLUMNS: Mapping[str, tuple[str, str]] = {
     "generator_version": ("sc:Text", "Version of the generator."),
     "checkpoint": ("sc:Text", "SHA-256 of the generator's weights."),
     "seed": ("sc:Integer", "Seed of the batch that it was drawn in."),
-    "class": ("sc:Text", "Class of the real item."),
+    "class": ("sc:Text", "Class of the real item, or the one that a sample was asked for."),
     "parent": ("sc:Text", "Id of the real item that it was made from."),
     "step": ("sc:Text", "real, reconstruction, resample or sample."),
     "split": ("sc:Text", "train, validation, calibration or test."),
     "manifest": ("sc:Text", "embedded where the file carries a C2PA manifest."),
     "group": ("sc:Text", "Photograph, speaker or author of the parent."),
+    "member": ("sc:Text", "Generator of an ensemble that made the sample."),
 }
 
 

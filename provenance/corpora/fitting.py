@@ -92,8 +92,7 @@ def _train(
         model.save(folder)
     if not (folder / WEIGHTS_FILE).is_file():
         raise PluginError(f"{generator.plugin}: save wrote no {WEIGHTS_FILE}")
-    logs = _keep_records(context.workdir, folder)
-    write_json(folder / CARD_FILE, _card(plan, generator, items, context, folder, logs))
+    write_json(folder / CARD_FILE, _card(plan, generator, model, items, context, folder))
     for checkpoint in context.workdir.rglob("*.pt"):  # many times as large as the weights
         checkpoint.unlink()
 
@@ -120,6 +119,8 @@ def fit(
         budget_s=plan.request.budget_s,
         resume=True,  # takes up a checkpoint where there is one; a fresh run has none
         progress=progress,
+        options=_options(plan, generator, out),
+        on_collapse=plan.request.on_collapse,
     )
     with plugin_at_work(generator.plugin, "training"):
         model = registry().generator(generator.plugin).factory()
@@ -127,14 +128,35 @@ def fit(
     return model, context
 
 
+def _options(plan: Plan, generator: PlannedGenerator, out: Path) -> dict[str, Any]:
+    """Return what the training is told: for an ensemble, where its members lie."""
+    if not generator.members:
+        return dict(generator.given)
+    members = members_of(plan, generator, out)
+    if len(members) < 2:
+        raise PluginError(
+            f"{generator.plugin}: combines at least two generators, and {len(members)} of its "
+            f"members is there"
+        )
+    return {**generator.given, "members": [str(artefact_folder(out, one)) for one in members]}
+
+
+def members_of(plan: Plan, generator: PlannedGenerator, out: Path) -> list[PlannedGenerator]:
+    """Return the members of an ensemble that could be trained; none for other generators."""
+    planned = [one for one in plan.generators if one.name in generator.members]
+    return [one for one in planned if is_trained(out, one)]
+
+
 def _card(
     plan: Plan,
     generator: PlannedGenerator,
+    model: Generator,
     items: Sequence[Media],
     context: FitContext,
     folder: Path,
-    logs: dict[str, dict[str, Any]],
 ) -> dict[str, Any]:
+    logs = _keep_records(context.workdir, folder)
+    members = members_of(plan, generator, folder.parents[1])
     return {
         "name": f"{generator.name}-{plan.request.size_px}",
         "generator": generator.plugin,
@@ -148,12 +170,22 @@ def _card(
         "seed": context.seed,
         "device": context.device.partition(":")[0],
         "budget_s": context.budget_s,
+        "preset": generator.options.get("preset"),
+        "options": _told(generator, members),
+        "variant": dict(generator.variant),
+        "on_collapse": context.on_collapse,
+        "watch": _watched(context.workdir),
+        "classes": list(getattr(model, "classes", ())),
+        "members": {
+            one.name: read_card(artefact_folder(folder.parents[1], one))["weights_sha256"]
+            for one in members
+        },
         "steps": {name: line.get("step") for name, line in logs.items()},
         "metrics": logs,
         "data": {
             "source": plan.request.real,
             "items": len(items),
-            "groups": sorted({media.group for media in items}),
+            "groups": sorted({media.group for media in items} | set(generator.trained_on)),
             "sha256": hash_items(items),
             "licences": sorted({media.licence for media in items if media.licence}),
         },
@@ -161,25 +193,47 @@ def _card(
     }
 
 
+def _told(generator: PlannedGenerator, members: Sequence[PlannedGenerator]) -> dict[str, Any]:
+    """Return the settings as resolved; members by name, since folders differ by machine."""
+    options = dict(generator.options)
+    return {**options, "members": [one.name for one in members]} if members else options
+
+
 def _keep_records(workdir: Path, folder: Path) -> dict[str, dict[str, Any]]:
-    """Copy logs and pictures beside the weights; return the last log line of each loop.
+    """Copy logs and pictures beside the weights; return the latest figures of each loop.
 
     They are copied flat. A folder called ``train`` below the corpus would make readers of image
     folders take it for the only split.
     """
-    last: dict[str, dict[str, Any]] = {}
-    for path in sorted(workdir.rglob("log.jsonl")):
-        loop = path.relative_to(workdir).parts[0]
-        lines = path.read_text(encoding="utf-8").splitlines()
-        if lines:
-            last[loop] = {k: v for k, v in json.loads(lines[-1]).items() if k != "time_s"}
+    latest: dict[str, dict[str, Any]] = {}
+    for loop, path in _logs(workdir):
+        for line in _lines(path):  # lines differ in what they hold: losses, or looks at samples
+            latest.setdefault(loop, {}).update({k: v for k, v in line.items() if k != "time_s"})
         shutil.copyfile(path, folder / f"log{_mark(loop)}.jsonl")
     for path in sorted(workdir.rglob("*.png")):
         pictures = folder / "samples"
         pictures.mkdir(exist_ok=True)
         loop = path.relative_to(workdir).parts[0]
         shutil.copyfile(path, pictures / f"{path.stem}{_mark(loop)}{path.suffix}")
-    return last
+    return latest
+
+
+def _watched(workdir: Path) -> dict[str, Any]:
+    """Return what the watch saw and did, as :class:`provenance.quality.CollapseWatch` logs it."""
+    looks = [line for _, path in _logs(workdir) for line in _lines(path) if "collapse" in line]
+    seen = [line for line in looks if line["collapse"] != "none"]
+    facts = [{key: line.get(key) for key in ("step", "collapse", "action")} for line in seen]
+    return {"looks": len(looks), "collapses": facts}
+
+
+def _logs(workdir: Path) -> list[tuple[str, Path]]:
+    """Return the name of each training loop and its log."""
+    paths = sorted(workdir.rglob("log.jsonl"))
+    return [(path.relative_to(workdir).parts[0], path) for path in paths]
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def _mark(loop: str) -> str:

@@ -7,64 +7,29 @@ seeds. So a run that was killed goes on to the same files, and two runs agree.
 import datetime
 import hashlib
 import json
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from provenance.corpora.encoding import suffix
+from provenance.corpora.labels import check_classes
+from provenance.corpora.request import Request
 from provenance.corpora.splits import assign_splits
 from provenance.errors import UserError
 from provenance.files import write_json
 from provenance.training.seeds import derive_seed
 from provenance.types import Media, MediaKind, Split, Step
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 BATCH_ITEMS = 64
 TRAINING_ITEMS = 4000
 RESAMPLE_FRACTION = 0.5
 WORK_FOLDER = ".work"
 _PLAN_FILE = "plan.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the user asked for; a resumed run must ask for the same.
-
-    Attributes:
-        real: Source of real media: ``photos``, ``folder:PATH`` ...
-        count: Real items wanted.
-        size_px: Side of the images.
-        families: Generators or families to train; empty for all, or none with ``checkpoints``.
-        checkpoints: Folders of trained generators to draw from.
-        budget_s: Seconds of training per generator.
-        seed: Of everything random.
-        sign: Whether synthetic files carry a C2PA manifest.
-    """
-
-    real: str = "photos"
-    count: int = 1000
-    size_px: int = 32
-    families: tuple[str, ...] = ()
-    checkpoints: tuple[str, ...] = ()
-    budget_s: float = 120.0
-    seed: int = 0
-    sign: bool = True
-
-    def command(self) -> str:
-        """Return the command line that asks for this, quoted for a shell."""
-        budget = repr(self.budget_s).removesuffix(".0")  # exact
-        words = ["provenance", "generate", "--real", self.real, "--count", str(self.count)]
-        words += ["--size", str(self.size_px), "--budget", budget, "--seed", str(self.seed)]
-        for name in self.families:
-            words += ["--family", name]
-        for folder in self.checkpoints:
-            words += ["--checkpoint", folder]
-        return shlex.join(words + ([] if self.sign else ["--no-sign"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +57,12 @@ class PlannedGenerator:
         steps: Rungs of the ladder that it can make.
         checkpoint: Folder of the trained artefact, or None to train one.
         trained_on: Groups that the checkpoint has learned from.
+        given: Settings that its training is told, beyond the defaults of its spec.
+        options: All settings, as they are resolved: defaults, preset, variant, the user's.
+        variant: Those of them that were drawn, for ``--diverse``.
+        members: Names of the planned generators that it combines: it is trained after them, and
+            its setting ``members`` is the folders of their artefacts.
+        classes: That the checkpoint knows; what a training finds stands in its card.
     """
 
     name: str
@@ -102,6 +73,11 @@ class PlannedGenerator:
     steps: tuple[Step, ...]
     checkpoint: str | None = None
     trained_on: tuple[str, ...] = ()
+    given: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    variant: Mapping[str, Any] = field(default_factory=dict)
+    members: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +167,7 @@ def make_plan(
         generators: To train, or to draw from.
 
     Raises:
-        UserError: Too few groups.
+        UserError: Too few groups, or a class that no item has.
     """
     counts = Counter(media.group for media in pool[: request.count])
     trained_on = {group for generator in generators for group in generator.trained_on}
@@ -205,12 +181,20 @@ def make_plan(
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     kind = pool[0].kind
     suffix(kind)  # refuses kinds that cannot be written, before anything is trained
-    return Plan(request, created, kind, hash_items(pool), items, groups, tuple(generators))
+    plan = Plan(request, created, kind, hash_items(pool), items, groups, tuple(generators))
+    check_classes(plan, training_items(plan, pool))
+    return plan
 
 
 def training_items(plan: Plan, pool: Sequence[Media]) -> list[Media]:
     """Return the items that generators learn from: of the train split, at most 4,000."""
     return [media for media in pool if plan.groups[media.group] is Split.TRAIN][:TRAINING_ITEMS]
+
+
+def training_stages(generators: Sequence[PlannedGenerator]) -> list[list[PlannedGenerator]]:
+    """Return those that learn from items alone, then those that combine them."""
+    alone = [generator for generator in generators if not generator.members]
+    return [stage for stage in (alone, [g for g in generators if g.members]) if stage]
 
 
 def hash_items(items: Sequence[Media]) -> str:
@@ -236,14 +220,18 @@ def load_plan(out: Path) -> Plan | None:
     path = out / WORK_FOLDER / _PLAN_FILE
     try:
         value: Any = json.loads(path.read_text(encoding="utf-8"))
-        plan = TypeAdapter(Plan).validate_python(value)
+        _check_version(path, value)
+        return TypeAdapter(Plan).validate_python(value)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, ValidationError) as error:
         raise UserError(f"{path} is not a plan: {error}. Start anew with another --out.") from None
-    if plan.version != PLAN_VERSION:
-        raise UserError(f"{path} is of version {plan.version}. Start anew with another --out.")
-    return plan
+
+
+def _check_version(path: Path, value: Any) -> None:
+    version = value.get("version") if isinstance(value, dict) else None
+    if isinstance(version, int) and version != PLAN_VERSION:
+        raise UserError(f"{path} is of version {version}. Start anew with another --out.")
 
 
 def check_same(plan: Plan, request: Request) -> None:
@@ -252,7 +240,8 @@ def check_same(plan: Plan, request: Request) -> None:
     Raises:
         UserError: Names the options that differ.
     """
-    before, now = asdict(plan.request), asdict(request)
+    before, now = (json.loads(json.dumps(asdict(one))) for one in (plan.request, request))
+    before.pop("download")  # whether the source is still the same is seen from its items
     differ = [name for name in before if before[name] != now[name]]
     if differ:
         raise UserError(

@@ -29,13 +29,15 @@ class Row:
         generator_version: Of its plugin.
         checkpoint: SHA-256 of the weights.
         seed: Of the batch that the item was drawn in; None where nothing was drawn.
-        category: Class of the real item, where its source has classes; ``class`` in the file.
+        category: Class of the real item, where its source has classes; of a sample, the class
+            that was asked for. ``class`` in the file.
         parent: Id of the real item: its own for real items, None for free samples.
         step: Rung of the ladder.
         split: What it may be used for.
         manifest: ``embedded`` where the file carries a C2PA manifest.
         group: Photograph, speaker or author of the parent: never in two splits. Not in DESIGN's
             row; with it a reader can check the splits.
+        member: Of a sample of an ensemble, the generator that made it.
     """
 
     file_name: str
@@ -52,6 +54,7 @@ class Row:
     split: Split
     manifest: str | None
     group: str | None = None
+    member: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the row's JSON object; keys in DESIGN's order, ``file_name`` first."""

@@ -46,6 +46,8 @@ class GenerationClaim:
         seed: Of the sample; None where nothing was drawn.
         step: ``reconstruction``, ``resample`` or ``sample``.
         parent: Id of the real item that it was made from, or None.
+        category: Class that the generator was asked for, or None; ``class`` in the manifest.
+        member: Of an ensemble, the generator that made it, or None.
     """
 
     title: str
@@ -57,6 +59,8 @@ class GenerationClaim:
     seed: int | None
     step: str
     parent: str | None = None
+    category: str | None = None
+    member: str | None = None
 
     def facts(self) -> dict[str, Any]:
         """Return what identifies the making, without what is unknown."""
@@ -67,6 +71,8 @@ class GenerationClaim:
             "seed": self.seed,
             "step": self.step,
             "parent": self.parent,
+            "class": self.category,
+            "member": self.member,
         }
         return {name: value for name, value in facts.items() if value is not None}
 

@@ -77,11 +77,18 @@ def test_a_plan_survives_the_disk(plan, tmp_path):
     assert load_plan(tmp_path / "elsewhere") is None
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"version": 1}', "\x00"])
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"version": 2}', "\x00"])
 def test_a_damaged_plan_is_the_users_to_mend(text, tmp_path):
     (tmp_path / ".work").mkdir()
     (tmp_path / ".work" / "plan.json").write_text(text)
     with pytest.raises(UserError, match="is not a plan"):
+        load_plan(tmp_path)
+
+
+def test_a_plan_of_an_older_version_is_named_so(tmp_path):
+    (tmp_path / ".work").mkdir()
+    (tmp_path / ".work" / "plan.json").write_text('{"version": 1}')
+    with pytest.raises(UserError, match="of version 1"):
         load_plan(tmp_path)
 
 
