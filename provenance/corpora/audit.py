@@ -81,9 +81,9 @@ def audit_corpus(corpus: Corpus, *, seed: int) -> AuditResult:
     Raises:
         UserError: The corpus has one class only, or fewer than ten groups.
     """
-    signed = [measure((corpus.folder / row.file_name).read_bytes()) for row in corpus.rows]
+    signed = [measure(corpus.read(row)) for row in corpus.rows]
     bare = [
-        measure(without_credential((corpus.folder / row.file_name).read_bytes()))
+        measure(without_credential(corpus.read(row)))
         if container.has_credential
         else container
         for row, container in zip(corpus.rows, signed, strict=True)

@@ -2,39 +2,45 @@
 
 import contextlib
 import functools
+import itertools
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from provenance.corpora.choosing import choose_generators
+from provenance.corpora.engines import Engine, LocalEngine
 from provenance.corpora.fitting import fit, is_trained, obtain_generator
-from provenance.corpora.index import write_index
+from provenance.corpora.index import made_already, write_index
 from provenance.corpora.making import make_files, write_real
 from provenance.corpora.outcome import Outcome
 from provenance.corpora.plan import (
     Plan,
     PlannedGenerator,
-    Request,
     check_same,
     hash_items,
     load_plan,
     make_plan,
     save_plan,
     training_items,
+    training_stages,
 )
+from provenance.corpora.request import Request
 from provenance.corpora.sheets import write_sheet
-from provenance.corpora.sources import choose_generators, read_pool
+from provenance.corpora.sources import read_pool
+from provenance.corpora.storage import Batched, clean, storage_of
 from provenance.errors import PluginError, UserError
-from provenance.files import folder_lock, remove_temporaries
+from provenance.files import folder_lock
 from provenance.training.distributed import Workers, process_count
-from provenance.training.jobs import Job, run_jobs
+from provenance.training.jobs import Job
 from provenance.types import Media
 
 Progress = Callable[[str, float, str], None]
 _OURS = {".lock", ".work"}
+_PART_BATCHES = 4  # at least, in a part of a generator's files: each part loads the model
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,7 @@ def generate(
     device: str,
     jobs: int,
     resume: bool = False,
+    engine: Engine | None = None,
     progress: Progress = lambda name, fraction, message: None,
 ) -> Summary:
     """Make the corpus that ``request`` asks for in ``out``.
@@ -97,6 +104,7 @@ def generate(
         device: Resolved name.
         jobs: At most so many worker processes, of one thread each.
         resume: Go on with the plan that an interrupted run left in ``out``.
+        engine: Who samples, signs and writes; worker processes of this machine when None.
         progress: Called with a job's name, a fraction and a few words.
 
     Raises:
@@ -106,10 +114,12 @@ def generate(
     started = time.monotonic()
     with _writable(out), folder_lock(out):
         plan, pool = _plan(request, out, resume=resume)
-        remove_temporaries(out)
+        clean(out)
         run = _Run(plan, pool, out, device, jobs, progress)
+        if (made := made_already(plan, out)) is not None:
+            return run.summary(made, started)
         run.train()
-        run.write()
+        run.write(engine or LocalEngine())
         return run.describe(started)
 
 
@@ -128,7 +138,7 @@ def assist(request: Request, out: Path, *, device: str) -> None:
     plan, pool = prepare(request)
     items = training_items(plan, pool)
     missing = Workers(device).share([g.name for g in plan.generators])
-    for generator in plan.generators:
+    for generator in itertools.chain(*training_stages(plan.generators)):
         if generator.name in missing and generator.checkpoint is None:
             fit(plan, generator, items, out, device, lambda fraction, message: None)
 
@@ -203,9 +213,10 @@ class _Run:
         missing = [g for g in self._generators if not is_trained(self._out, g)]
         if process_count() > 1:
             Workers(self._device).share([g.name for g in missing])  # see assist
-        self._each("train", missing, obtain_generator, items=items)
+        for stage in training_stages(missing):
+            self._each("train", stage, obtain_generator, items=items)
 
-    def write(self) -> None:
+    def write(self, engine: Engine) -> None:
         """Write the media files."""
         real = functools.partial(self._progress, "write real")
         write_real(self._plan, self._pool, self._out, real)
@@ -214,14 +225,24 @@ class _Run:
             from provenance.credentials import development_signer
 
             signer = development_signer()
-        self._each("write", self._generators, make_files, signer=signer)
+        self._each("write", self._generators, make_files, engine=engine, signer=signer)
+        for name in self._failed:  # nobody writes any more
+            storage_of(self._plan, self._out).remove(f"synthetic/{name}")
 
     def describe(self, started: float) -> Summary:
         """Write the sheets and the index, and sum up a run that began at ``started``."""
-        made = [write_sheet(self._plan, g, self._out) for g in self._generators]
+        for generator in self._generators:
+            write_sheet(self._plan, generator, self._out)
         header = write_index(self._plan, self._generators, self._out)
-        remove_temporaries(self._out)  # of workers that outlived a killed run for a moment
-        sheets = tuple(path for path in made if path is not None)
+        clean(self._out)  # of workers that outlived a killed run for a moment
+        if self._plan.request.shards and not self._failed:  # else they are needed once more
+            Batched(self._out).remove_all()
+        return self.summary(header, started)
+
+    def summary(self, header: Mapping[str, Any], started: float) -> Summary:
+        """Sum up a run that began at ``started``."""
+        paths = (self._out / "sheets" / f"{g.name}.png" for g in self._generators)
+        sheets = tuple(path for path in paths if path.exists())
         seconds = time.monotonic() - started
         return Summary(self._out, header["counts"], sheets, self._failed, seconds)
 
@@ -230,15 +251,32 @@ class _Run:
         stage: str,
         generators: Sequence[PlannedGenerator],
         function: Callable[..., Outcome],
+        *,
+        engine: Engine | None = None,
         **arguments: Any,
     ) -> None:
         # processes of a torchrun train together, and so one generator at a time
         workers = 1 if stage == "train" and process_count() > 1 else self._jobs
         shared = {"plan": self._plan, "out": self._out, "device": self._device, **arguments}
-        work = [Job(f"{stage} {g.name}", function, {"generator": g, **shared}) for g in generators]
-        for outcome in run_jobs(work, workers=workers, progress=self._progress):
+        work = [
+            Job(f"{stage} {g.name}{mark}", function, {"generator": g, **shared, **part})
+            for g in generators
+            for mark, part in (_parts(self._plan, g, workers) if engine else [("", {})])
+        ]
+        run = engine or LocalEngine()
+        for outcome in run.run(work, workers=workers, progress=self._progress):
             if outcome.error is not None:
-                self._failed[outcome.generator] = outcome.error
+                self._failed.setdefault(outcome.generator, outcome.error)
         self._generators = [g for g in self._generators if g.name not in self._failed]
         if not self._generators:
             raise PluginError("No generator is left: " + "; ".join(self._failed.values()))
+
+
+def _parts(
+    plan: Plan, generator: PlannedGenerator, workers: int
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield how a generator's files are shared out: a mark for the name, and an argument."""
+    batches = sum(1 for _ in plan.batches(generator))
+    count = max(1, min(workers, batches // _PART_BATCHES))
+    for number in range(count):
+        yield f" {number + 1}/{count}" if count > 1 else "", {"part": (number, count)}

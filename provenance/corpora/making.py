@@ -5,26 +5,16 @@ So a file that exists is complete, and a resumed run makes what is missing.
 """
 
 import logging
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provenance.corpora import encoding
-from provenance.corpora.artefacts import read_card
-from provenance.corpora.fitting import artefact_folder
-from provenance.corpora.outcome import Outcome, plugin_at_work
-from provenance.corpora.plan import (
-    BATCH_ITEMS,
-    RESAMPLE_FRACTION,
-    Batch,
-    Plan,
-    PlannedGenerator,
-)
-from provenance.corpora.writing import write_together
+from provenance.corpora.calling import Caller
+from provenance.corpora.outcome import Outcome
+from provenance.corpora.plan import BATCH_ITEMS, Batch, Plan, PlannedGenerator
+from provenance.corpora.storage import Behind, storage_of
 from provenance.errors import PluginError
-from provenance.media import decode
-from provenance.plugins import registry
 from provenance.types import Media, Step
 
 if TYPE_CHECKING:
@@ -43,16 +33,16 @@ def write_real(plan: Plan, pool: Sequence[Media], out: Path, progress: Progress)
         out: The corpus.
         progress: Called with a fraction and a message.
     """
-    pairs = list(zip(plan.items, pool, strict=False))
-    for start in range(0, len(pairs), BATCH_ITEMS):
-        missing = {
-            path: encoding.encode(plan.kind, media.data)
-            for item, media in pairs[start : start + BATCH_ITEMS]
-            if not (path := out / plan.file_name(Step.REAL, item.number)).exists()
-        }
-        write_together(missing)
-        done = min(start + BATCH_ITEMS, len(pairs))
-        progress(done / len(pairs), f"{done} files")
+    count, storage = len(plan.items), storage_of(plan, out)
+    with Behind(storage) as behind:
+        for start in range(0, count, BATCH_ITEMS):
+            done = min(start + BATCH_ITEMS, count)
+            numbers = {plan.file_name(Step.REAL, n): n for n in range(start, done)}
+            missing = storage.missing(list(numbers))
+            behind.write(
+                {name: encoding.encode(plan.kind, pool[numbers[name]].data) for name in missing}
+            )
+            progress(done / count, f"{done} files")
 
 
 def make_files(
@@ -63,8 +53,9 @@ def make_files(
     device: str,
     signer: "Signer | None",
     progress: Progress,
+    part: tuple[int, int] = (0, 1),
 ) -> Outcome:
-    """Write all files of one generator that are not there yet. Runs in a worker process.
+    """Write the files of one generator that are not there yet. Runs in a worker process.
 
     Args:
         plan: Of the run.
@@ -73,15 +64,16 @@ def make_files(
         device: Resolved name.
         signer: Signs each file; None writes them unsigned.
         progress: Called with a fraction and a message.
+        part: Which of the generator's batches: its number, and of how many parts. Batches go to
+            the parts in turn; who makes them changes nothing in them.
 
     Returns:
-        With an error where the plugin failed; its files are then removed, so that the corpus has
-        no file that it does not list.
+        With an error where the plugin failed. The caller then removes the generator's files, once
+        nobody writes any more, so that the corpus has no file that it does not list.
     """
     try:
-        _Maker(plan, generator, out, device, signer).run(progress)
+        _Maker(plan, generator, out, device, signer).run(progress, part)
     except PluginError as error:
-        shutil.rmtree(out / "synthetic" / generator.name, ignore_errors=True)
         return Outcome(generator.name, str(error))
     progress(1.0, "done")
     return Outcome(generator.name)
@@ -98,79 +90,54 @@ class _Maker:
         device: str,
         signer: "Signer | None",
     ) -> None:
-        self._plan, self._generator, self._out = plan, generator, out
-        self._device, self._signer = device, signer
-        self._model: Any = None
-        self._card = read_card(artefact_folder(out, generator))
+        self._plan, self._generator, self._signer = plan, generator, signer
+        self._storage = storage_of(plan, out)
+        self._caller = Caller(plan, generator, out, device)
 
-    def run(self, progress: Progress) -> None:
-        batches = list(self._plan.batches(self._generator))
-        for done, batch in enumerate(batches):
-            progress(done / len(batches), f"{batch.step} {batch.numbers[0]}")
-            missing = [n for n in batch.numbers if not self._path(batch.step, n).exists()]
-            if missing:
-                made = self._make(batch)
-                write_together(
-                    {self._path(batch.step, n): self._file(batch, n, made) for n in missing}
-                )
+    def run(self, progress: Progress, part: tuple[int, int]) -> None:
+        batches = list(self._plan.batches(self._generator))[part[0] :: part[1]]
+        with Behind(self._storage) as behind:
+            for done, batch in enumerate(batches):
+                progress(done / len(batches), f"{batch.step} {batch.numbers[0]}")
+                names = {self._name(batch.step, number): number for number in batch.numbers}
+                missing = [names[name] for name in self._storage.missing(list(names))]
+                if missing:
+                    made, members = self._caller.make(batch)
+                    behind.write(self._files(batch, missing, made, members))
 
-    def _path(self, step: Step, number: int) -> Path:
-        return self._out / self._plan.file_name(step, number, self._generator.name)
+    def _name(self, step: Step, number: int) -> str:
+        return self._plan.file_name(step, number, self._generator.name)
 
-    def _make(self, batch: Batch) -> Any:
-        # A batch is always made whole, and samples always in full batches: what one item looks like
-        # may depend on its neighbours in the last bits of a float.
-        count = BATCH_ITEMS if batch.step is Step.SAMPLE else len(batch.numbers)
-        model = self._loaded()
-        name = self._generator.plugin
-        if batch.step is Step.SAMPLE:
-            with plugin_at_work(name, "sample"):
-                made = model.sample(count, seed=batch.seed)
-        else:
-            real = self._real(batch.numbers)
-            with plugin_at_work(name, str(batch.step)):
-                if batch.step is Step.RECONSTRUCTION:
-                    made = model.reconstruct(real)
-                else:
-                    made = model.resample(real, RESAMPLE_FRACTION, seed=batch.seed)
-        size_px = self._plan.request.size_px
-        source = f"{name}: {batch.step}"
-        return encoding.check_batch(
-            self._plan.kind, made, count=count, size_px=size_px, source=source
-        )
+    def _files(
+        self, batch: Batch, numbers: Sequence[int], made: Any, members: list[str] | None
+    ) -> dict[str, bytes]:
+        """Return the whole files of some items of a batch, by name."""
+        places = [number - batch.numbers[0] for number in numbers]
+        files = [encoding.encode(self._plan.kind, made[place]) for place in places]
+        if self._signer is not None:
+            from provenance.credentials import sign_generated
 
-    def _loaded(self) -> Any:
-        if self._model is None:
-            with plugin_at_work(self._generator.plugin, "load"):
-                self._model = registry().generator(self._generator.plugin).factory()
-                self._model.load(artefact_folder(self._out, self._generator), self._device)
-        return self._model
+            who = [None if members is None else members[place] for place in places]
+            claims = [self._claim(batch, n, one) for n, one in zip(numbers, who, strict=True)]
+            media_type = encoding.media_type(self._plan.kind)
+            files = sign_generated(list(zip(files, claims, strict=True)), media_type, self._signer)
+        names = [self._name(batch.step, number) for number in numbers]
+        return dict(zip(names, files, strict=True))
 
-    def _real(self, numbers: Sequence[int]) -> Any:
-        paths = [self._out / self._plan.file_name(Step.REAL, number) for number in numbers]
-        return encoding.stack(self._plan.kind, [decode(path)[1] for path in paths])
-
-    def _file(self, batch: Batch, number: int, made: Any) -> bytes:
-        """Return the whole file of one item of a batch."""
-        encoded = encoding.encode(self._plan.kind, made[number - batch.numbers[0]])
-        if self._signer is None:
-            return encoded
-        from provenance.credentials import generation_manifest, sign_bytes
-
-        manifest = generation_manifest(self._claim(batch, number))
-        return sign_bytes(encoded, encoding.media_type(self._plan.kind), manifest, self._signer)
-
-    def _claim(self, batch: Batch, number: int) -> "GenerationClaim":
+    def _claim(self, batch: Batch, number: int, member: str | None) -> "GenerationClaim":
         from provenance.credentials import GenerationClaim
 
+        is_sample, card = batch.step is Step.SAMPLE, self._caller.card
         return GenerationClaim(
-            title=self._path(batch.step, number).name,
+            title=self._name(batch.step, number).rpartition("/")[2],
             generator=self._generator.plugin,
             generator_version=self._generator.version,
             family=self._generator.family,
-            model=str(self._card["name"]),
-            checkpoint_sha256=str(self._card["weights_sha256"]),
+            model=str(card["name"]),
+            checkpoint_sha256=str(card["weights_sha256"]),
             seed=batch.seed,
             step=str(batch.step),
-            parent=None if batch.step is Step.SAMPLE else self._plan.items[number].id,
+            parent=None if is_sample else self._plan.items[number].id,
+            category=self._caller.classes.of(number) if is_sample else None,
+            member=member,
         )

@@ -14,7 +14,8 @@ from provenance.corpora.schema import (
     Row,
     parse_row,
 )
-from provenance.errors import UserError
+from provenance.corpora.shards import ShardReader, check_index
+from provenance.errors import UnreadableError, UserError
 from provenance.files import sha256_bytes
 from provenance.media.decoding import decode_bytes
 from provenance.types import LabelledMedia, Media, Split
@@ -55,6 +56,38 @@ class Corpus:
     def _decoded(self) -> dict[str, Any]:
         return {}
 
+    @functools.cached_property
+    def _shards(self) -> ShardReader | None:
+        shards = self.header.get("shards")
+        return ShardReader(self.folder, shards) if shards else None
+
+    def missing(self, names: Sequence[str]) -> list[str]:
+        """Return those of some rows' files that are not there.
+
+        Raises:
+            UnreadableError: A shard is damaged, or holds what no shard of ours holds.
+        """
+        if self._shards is not None:
+            return [name for name in names if name not in self._shards]
+        return [name for name in names if not (self.folder / name).is_file()]
+
+    def read(self, row: Row) -> bytes:
+        """Return the file of a row, out of its shard where the corpus has shards.
+
+        Raises:
+            UserError: The file is not the one that the corpus was made with.
+        """
+        if self._shards is None:
+            data = (self.folder / row.file_name).read_bytes()
+        else:
+            data = self._shards.read(row.file_name)
+        if sha256_bytes(data) != row.sha256:
+            raise UserError(
+                f"{self.folder / row.file_name} has changed since the corpus was made. "
+                f"Restore it, or generate the corpus anew."
+            )
+        return data
+
     def load(self, row: Row) -> LabelledMedia:
         """Decode the file of a row.
 
@@ -63,13 +96,7 @@ class Corpus:
             UnreadableError: It cannot be decoded.
         """
         if row.file_name not in self._decoded:
-            data = (self.folder / row.file_name).read_bytes()
-            if sha256_bytes(data) != row.sha256:
-                raise UserError(
-                    f"{self.folder / row.file_name} has changed since the corpus was made. "
-                    f"Restore it, or generate the corpus anew."
-                )
-            self._decoded[row.file_name] = decode_bytes(data)[1]
+            self._decoded[row.file_name] = decode_bytes(self.read(row))[1]
         media = Media(
             id=row.file_name,
             kind=row.kind,
@@ -114,8 +141,9 @@ def open_corpus(folder: Path) -> Corpus:
     except OSError as error:
         raise _broken(folder, f"{ROWS_FILE} cannot be read: {error.strerror}") from error
     rows = tuple(_parse(folder, data))
-    _check_rows(folder, rows)
-    return Corpus(folder, header, rows, sha256_bytes(data))
+    corpus = Corpus(folder, header, rows, sha256_bytes(data))
+    _check_rows(folder, rows, corpus)
+    return corpus
 
 
 def _read_header(folder: Path) -> dict[str, Any]:
@@ -133,6 +161,10 @@ def _read_header(folder: Path) -> dict[str, Any]:
     version = header.get("schema_version") if isinstance(header, dict) else None
     if version != SCHEMA_VERSION:
         raise _broken(folder, f"its schema version is {version}, this suite reads {SCHEMA_VERSION}")
+    try:
+        header["shards"] = list(check_index(header.get("shards", [])))
+    except ValueError as error:
+        raise _broken(folder, f"{HEADER_FILE} {error}") from error
     checked: dict[str, Any] = header
     return checked
 
@@ -147,13 +179,16 @@ def _parse(folder: Path, data: bytes) -> Iterator[Row]:
             raise _broken(folder, f"{ROWS_FILE} line {number}: {error}") from error
 
 
-def _check_rows(folder: Path, rows: Sequence[Row]) -> None:
+def _check_rows(folder: Path, rows: Sequence[Row], corpus: Corpus) -> None:
     if not rows:
         raise _broken(folder, f"{ROWS_FILE} has no rows")
     names = {row.file_name for row in rows}
     if len(names) < len(rows):
         raise _broken(folder, f"{ROWS_FILE} names {len(rows) - len(names)} files twice")
-    missing = [name for name in sorted(names) if not (folder / name).is_file()]
+    try:
+        missing = corpus.missing(sorted(names))
+    except UnreadableError as error:
+        raise _broken(folder, str(error)) from error
     if missing:
         raise _broken(folder, f"{len(missing)} files are missing, {missing[0]} first")
     _check_splits(folder, rows)

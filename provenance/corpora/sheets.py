@@ -6,8 +6,9 @@ from typing import Any
 
 from provenance.corpora.encoding import stack
 from provenance.corpora.plan import Plan, PlannedGenerator
+from provenance.corpora.storage import Storage, storage_of
 from provenance.files import write_atomic
-from provenance.media import contact_sheet, decode
+from provenance.media import contact_sheet, decode_bytes
 from provenance.types import MediaKind, Split, Step
 
 _COLUMNS = 14
@@ -23,12 +24,13 @@ def write_sheet(plan: Plan, generator: PlannedGenerator, out: Path) -> Path | No
     """
     if plan.kind is not MediaKind.IMAGE:
         return None
+    storage = storage_of(plan, out)
     numbers = [item.number for item in plan.items if item.split is Split.TEST]
     first, *more = [numbers[i : i + _COLUMNS] for i in range(0, len(numbers), _COLUMNS)]
-    rows = [_row(plan, None, Step.REAL, first, out)]
-    rows += [_row(plan, generator.name, step, first, out) for step in generator.steps]
+    rows = [_row(plan, None, Step.REAL, first, storage)]
+    rows += [_row(plan, generator.name, step, first, storage) for step in generator.steps]
     # samples have no original above them; several rows show whether they differ
-    rows += [_row(plan, generator.name, Step.SAMPLE, row, out) for row in more[:_MORE_ROWS]]
+    rows += [_row(plan, generator.name, Step.SAMPLE, row, storage) for row in more[:_MORE_ROWS]]
     captions = ["original", *map(str, generator.steps)]
     captions += [str(Step.SAMPLE)] * (len(rows) - len(captions))
     path = out / "sheets" / f"{generator.name}.png"
@@ -37,6 +39,6 @@ def write_sheet(plan: Plan, generator: PlannedGenerator, out: Path) -> Path | No
     return path
 
 
-def _row(plan: Plan, name: str | None, step: Step, numbers: Sequence[int], out: Path) -> Any:
-    paths = [out / plan.file_name(step, number, name) for number in numbers]
-    return stack(plan.kind, [decode(path)[1] for path in paths])
+def _row(plan: Plan, name: str | None, step: Step, numbers: Sequence[int], storage: Storage) -> Any:
+    files = (storage.read(plan.file_name(step, number, name)) for number in numbers)
+    return stack(plan.kind, [decode_bytes(data)[1] for data in files])

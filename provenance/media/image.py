@@ -13,6 +13,7 @@ import numpy as np
 from provenance.errors import UnreadableError
 from provenance.media.quiet import decoder_messages
 from provenance.media.recognition import recognise
+from provenance.media.stored import stored_png
 from provenance.media.structure import PILLOW_FORMATS, PNG_SIGNATURE, bare_png, read_structure
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ def encode_png(pixels: "NDArray[np.uint8]", *, compression: int = _STORED) -> by
         pixels: uint8 (H, W, 3), RGB.
         compression: 0 (stored) to 9; leave it at 0 in a corpus.
     """
+    if compression == _STORED and pixels.ndim == 3 and pixels.shape[2] == 3:
+        return stored_png(pixels)  # takes a fifth of OpenCV's time
     return _encode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, compression])
 
 

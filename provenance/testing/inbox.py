@@ -41,11 +41,11 @@ def make_inbox(corpus: "Corpus", folder: Path, *, each: int = 4) -> None:
     generators = sorted({row.generator for row in corpus.rows if row.generator})
     for generator in generators:
         for i, row in enumerate(_samples(corpus, generator)[:each]):
-            data = (corpus.folder / row.file_name).read_bytes()
+            data = corpus.read(row)
             write_atomic(folder / f"signed-{generator}-{i}.png", data)
             write_atomic(folder / f"stripped-{generator}-{i}.png", encode_png(decode_image(data)))
-    first = corpus.folder / _samples(corpus, generators[0])[0].file_name
-    write_atomic(folder / "edited-after-signing.png", edit_signed_png(first.read_bytes()))
+    first = corpus.read(_samples(corpus, generators[0])[0])
+    write_atomic(folder / "edited-after-signing.png", edit_signed_png(first))
 
 
 def _photographs(corpus: "Corpus", each: int) -> list[tuple[str, bytes]]:

@@ -3,7 +3,7 @@
 import logging
 import secrets
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -77,9 +77,9 @@ def _stamped(
     if media_type != _STAMPED or key is None or len(files) < _FEWEST:
         raise StampError("these are no files for a stamp")
     names = _differing([claim for _, claim in files])
-    words: Mapping[str, str] = {name: secrets.token_hex(16) for name in names}
+    words = {name: secrets.token_hex(16) for name in names}
     model, claim = files[0]
-    manifest = generation_manifest(replace(claim, **words))
+    manifest = generation_manifest(replace(claim, **words))  # type: ignore[arg-type] # of the same types
     stamp = Stamp(sign_bytes(model, media_type, manifest, signer), words, key)
     signed = [stamp.sign(data, {name: getattr(one, name) for name in names}) for data, one in files]
     _check(signed[0], media_type, signer)

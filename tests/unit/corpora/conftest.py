@@ -9,7 +9,7 @@ from provenance.corpora import Request, generate, open_corpus
 from provenance.plugins import registry
 
 
-def make_corpus(site, config, source, out, *, resume=False, **options):
+def make_corpus(site, config, source, out, *, resume=False, engine=None, jobs=1, **options):
     """Make a corpus with the fake generators alone."""
     asked = Request(**{"count": 48, "size_px": 16, "budget_s": 0.01, **options})
     with pytest.MonkeyPatch.context() as patch:
@@ -20,7 +20,7 @@ def make_corpus(site, config, source, out, *, resume=False, **options):
             fake_distribution.install(site, "fake-generators", source)
         registry.cache_clear()
         try:
-            return generate(asked, out, device="cpu", jobs=1, resume=resume)
+            return generate(asked, out, device="cpu", jobs=jobs, resume=resume, engine=engine)
         finally:
             registry.cache_clear()
             sys.modules.pop("fake_generators", None)
