@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from provenance.training.logs import RunLog
     from provenance.training.loop import TrainingLoop
     from provenance.training.networks import ResidualBlock
+    from provenance.training.resident import ResidentImages
     from provenance.training.sampling import check_sample_arguments, draw_rows
     from provenance.training.schedule import Milestones, set_learning_rate
     from provenance.training.seeds import derive_rng, derive_seed, seed_everything
@@ -44,6 +45,7 @@ __all__ = [
     "Job",
     "Milestones",
     "Precision",
+    "ResidentImages",
     "ResidualBlock",
     "RunLog",
     "TrainingLoop",
@@ -88,6 +90,7 @@ __getattr__, __dir__ = lazy_exports(
         "Job": "provenance.training.jobs",
         "Milestones": "provenance.training.schedule",
         "Precision": "provenance.training.devices",
+        "ResidentImages": "provenance.training.resident",
         "ResidualBlock": "provenance.training.networks",
         "RunLog": "provenance.training.logs",
         "TrainingLoop": "provenance.training.loop",

@@ -1,11 +1,16 @@
 """Where tensors live and how precisely: device names, mixed precision, memory format, threads."""
 
 import contextlib
+import inspect
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 
 from provenance.errors import UserError
+from provenance.training.compiling import Compiled
+
+_PAYS_FROM_S = 120.0  # of training: compiling takes some tens of seconds
 
 
 def resolve_device(name: str) -> str:
@@ -38,15 +43,21 @@ class Precision:
     """Mixed precision on CUDA, plain float32 elsewhere; one object a run.
 
     bfloat16 where the card has it, and then no loss scaling is needed; float16 with a scaler
-    otherwise. Networks and images go to ``channels_last``, which convolutions prefer on both.
+    otherwise. Networks and images go to ``channels_last``, which convolutions prefer on both. What
+    stays in float32 on CUDA is multiplied in TF32 (10 bits of mantissa), which is a setting of the
+    whole process.
 
     Args:
         device: A resolved device name.
         enabled: Turn mixed precision off where a loss needs float32 throughout.
+        tf32: Turn TF32 off where 10 bits are too few.
     """
 
-    def __init__(self, device: str, *, enabled: bool = True) -> None:
+    def __init__(self, device: str, *, enabled: bool = True, tf32: bool = True) -> None:
         self.device = torch.device(device)
+        if self.device.type == "cuda":
+            torch.set_float32_matmul_precision("high" if tf32 else "highest")
+            torch.backends.cudnn.allow_tf32 = tf32
         self._amp = enabled and self.device.type == "cuda"
         self._bfloat16 = self._amp and torch.cuda.is_bf16_supported()
         self._scaler = torch.amp.GradScaler(
@@ -67,6 +78,47 @@ class Precision:
     def images(self, batch: torch.Tensor) -> torch.Tensor:
         """Move images (N, C, H, W) to the device, in ``channels_last``, without waiting."""
         return batch.to(self.device, non_blocking=True, memory_format=torch.channels_last)
+
+    def optimizer(
+        self,
+        kind: type[torch.optim.Optimizer],
+        parameters: Iterable[torch.nn.Parameter] | Iterable[dict[str, Any]],
+        **settings: Any,
+    ) -> torch.optim.Optimizer:
+        """Build an optimiser; on CUDA the fused form, one kernel for all weights, where it exists.
+
+        Args:
+            kind: Such as ``torch.optim.AdamW``.
+            parameters: Of networks that were placed already.
+            settings: Its keyword arguments.
+        """
+        has_fused = "fused" in inspect.signature(kind).parameters
+        if self.device.type == "cuda" and has_fused:
+            settings.setdefault("fused", True)
+        return kind(parameters, **settings)
+
+    def compile(
+        self,
+        network: torch.nn.Module,
+        *,
+        budget_s: float | None = None,
+        enabled: bool | None = None,
+        graphs: bool = False,
+    ) -> torch.nn.Module:
+        """Return what to call in the network's place: compiled, or the network itself.
+
+        A compiler that fails costs a warning and the speed. Keep and average the network itself.
+
+        Args:
+            network: Placed already. Not one that is differentiated twice.
+            budget_s: Seconds of training; below 120 compiling does not pay. None: long enough.
+            enabled: None compiles on CUDA only; True and False decide.
+            graphs: Record CUDA graphs, too: for small networks, whose kernels take less time than
+                their launches, and batches of one shape.
+        """
+        if enabled is None:
+            enabled = self.device.type == "cuda" and (budget_s or _PAYS_FROM_S) >= _PAYS_FROM_S
+        return Compiled(network, graphs=graphs) if enabled else network
 
     def step(
         self,
