@@ -129,7 +129,7 @@ def _expect(y: Tensor, gaussians: Gaussians) -> Tensor:
     apart = (y[None] - gaussians.mean[:, None]).mT  # (K, R, N)
     white = torch.linalg.solve_triangular(gaussians.factor, apart, upper=False)
     volumes = gaussians.factor.diagonal(dim1=1, dim2=2).log().sum(1)
-    logs = gaussians.weight.log() - volumes - 0.5 * white.square().sum(1).T  # (N, K)
+    logs: Tensor = gaussians.weight.log() - volumes - 0.5 * white.square().sum(1).T  # (N, K)
     return logs.softmax(1)
 
 

@@ -286,7 +286,9 @@ class VAEGenerator:
         density: LatentDensity,
         device: str,
     ) -> None:
-        network = network.to(device).eval().requires_grad_(False)
+        # one layout, trained or loaded: kernels round otherwise for another
+        network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = network.eval().requires_grad_(False)
         self._model = _Learned(settings, classes, network, density.to(device).eval(), device)
 
     def _learned(self) -> _Learned:

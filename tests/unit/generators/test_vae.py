@@ -1,4 +1,4 @@
-"""The VAE: its loss, its density, its steps to the digit, and what it does with bad input."""
+"""The VAE: its loss, its steps to the digit, its artefact, and what it does with bad input."""
 
 import functools
 import json
@@ -11,10 +11,12 @@ from scenes import scenes
 
 from provenance import ArtefactError, FitContext, Media, MediaKind, UserError
 from provenance.training import TrainingLoop, load_weights, opponent_colours, save_weights
+from provenance_generators.upsampling import NORMS, UPSAMPLING
 from provenance_generators.vae import SPEC
 from provenance_generators.vae.generator import VAEGenerator
-from provenance_generators.vae.model import VAE, LatentDensity
-from provenance_generators.vae.train import _VARIANCES, evidence_bound, fit_density
+from provenance_generators.vae.loss import VARIANCES, PerceptualDistance, evidence_bound
+from provenance_generators.vae.model import VAE
+from provenance_generators.vae.settings import Settings
 
 OPTIONS = {"width": 8, "latents": 4, "batch": 8}
 GOLDEN = {"loss": 0.41139, "kl_nats": 1.3966, "mse": 0.13389}
@@ -43,15 +45,20 @@ def lines(folder):
     return [json.loads(line) for line in text.splitlines()]
 
 
-# --- the loss and the density ---------------------------------------------------------------------
+def losses(folder):
+    """Return the lines about steps; others tell of looks at samples."""
+    return [line for line in lines(folder) if "loss" in line]
+
+
+# --- the loss -------------------------------------------------------------------------------------
 
 
 def test_bound_agrees_with_torch_distributions():
     rng = torch.Generator().manual_seed(0)
     images, made = (torch.rand(4, 3, 8, 8, generator=rng) * 2 - 1 for _ in range(2))
     mean, log_variance = (torch.randn(4, 6, generator=rng) for _ in range(2))
-    nats, error, divergence = evidence_bound(made, images, mean, log_variance)
-    ratios = torch.tensor(_VARIANCES)[:, None, None]
+    _, nats, error, divergence = evidence_bound(made, images, mean, log_variance)
+    ratios = torch.tensor(VARIANCES)[:, None, None]
     turned, aim = opponent_colours(made), opponent_colours(images)
     scale = (((turned - aim) ** 2 / ratios).mean() * ratios).sqrt()
     likelihood = torch.distributions.Normal(turned, scale).log_prob(aim).mean()
@@ -66,9 +73,9 @@ def test_no_other_scale_of_the_variances_is_likelier():
     rng = torch.Generator().manual_seed(0)
     images, zeros = torch.zeros(2, 3, 4, 4), torch.zeros(2, 5)
     made = 0.3 * torch.randn(2, 3, 4, 4, generator=rng)
-    nats, _, divergence = evidence_bound(made, images, zeros, zeros)
+    _, nats, _, divergence = evidence_bound(made, images, zeros, zeros)
     turned = opponent_colours(made)
-    spreads = torch.tensor(_VARIANCES).sqrt()[:, None, None]
+    spreads = torch.tensor(VARIANCES).sqrt()[:, None, None]
     nats_at = [
         -torch.distributions.Normal(0.0, s * spreads).log_prob(turned).mean()
         for s in torch.linspace(0.1, 1.5, 200)
@@ -78,40 +85,33 @@ def test_no_other_scale_of_the_variances_is_likelier():
     assert nats == pytest.approx(float(min(nats_at)), abs=1e-3)
 
 
-def test_density_reproduces_mean_and_covariance():
-    rng = torch.Generator().manual_seed(1)
-    shape = torch.randn(6, 6, generator=rng)
-    means = torch.randn(4000, 6, generator=rng) @ shape + 2.0
-    density = fit_density(means, 1, seed=0)
-    noise, uniform = torch.randn(20000, 6, generator=rng), torch.rand(20000, generator=rng)
-    draws = density(uniform, noise, truncation=1.0, temperature=1.0)
-    torch.testing.assert_close(draws.mean(0), means.mean(0), atol=0.15, rtol=0)
-    torch.testing.assert_close(draws.T.cov(), means.T.cov(), atol=0.5, rtol=0.1)
+def test_beta_weighs_the_divergence_and_free_bits_cost_nothing():
+    rng = torch.Generator().manual_seed(0)
+    images, made = (torch.rand(4, 3, 8, 8, generator=rng) * 2 - 1 for _ in range(2))
+    mean = torch.randn(4, 6, generator=rng) * torch.tensor([0.01, 0.01, 1, 1, 2, 2])
+    zeros = torch.zeros(4, 6)
+    plain = evidence_bound(made, images, mean, zeros)
+    assert plain.objective == plain.nats
+    double = evidence_bound(made, images, mean, zeros, beta=2.0)
+    assert double.nats == plain.nats
+    extra = float(double.objective - plain.objective)
+    assert extra == pytest.approx(float(plain.divergence) / 192, rel=1e-3)
+    free = evidence_bound(made, images, mean.requires_grad_(), zeros, free_bits=0.1)
+    free.objective.backward()
+    assert mean.grad[:, :2].abs().max() == 0  # nearly unused units are not pressed down further
+    assert mean.grad[:, 4:].abs().min() > 0
 
 
-def test_mixture_finds_two_clusters_and_weighs_them():
-    rng = torch.Generator().manual_seed(2)
-    centres = torch.tensor([[-8.0, 0.0], [8.0, 0.0]])
-    which = (torch.rand(2000, generator=rng) < 0.25).long()
-    means = centres[which] + 0.3 * torch.randn(2000, 2, generator=rng)
-    density = fit_density(means, 2, seed=0)
-    uniform, noise = torch.rand(4000, generator=rng), torch.randn(4000, 2, generator=rng)
-    draws = density(uniform, noise, truncation=1.0, temperature=1.0)
-    assert float((draws[:, 0] > 0).float().mean()) == pytest.approx(0.25, abs=0.03)
-    assert float(draws[:, 0].abs().min()) > 5  # nothing between the clusters
-
-
-def test_few_data_make_one_component():
-    assert len(fit_density(torch.randn(10, 8), 4, seed=0).weight) == 1
-
-
-def test_truncation_pulls_to_the_mean_and_temperature_to_the_components():
-    density = LatentDensity(components=2, units=3)
-    density.mean.copy_(torch.tensor([[-4.0] * 3, [4.0] * 3]))
-    uniform, noise = torch.tensor([0.2, 0.8]), torch.ones(2, 3)
-    cold = density(uniform, noise, truncation=1.0, temperature=0.0)
-    torch.testing.assert_close(cold, density.mean)
-    assert density(uniform, noise, truncation=0.0, temperature=1.0).abs().max() < 1e-6
+def test_perceptual_distance_sees_texture_that_squared_error_does_not():
+    rng = torch.Generator().manual_seed(0)
+    images = 0.3 + 0.05 * torch.randn(4, 3, 16, 16, generator=rng)
+    blurred = torch.nn.functional.avg_pool2d(images, 3, 1, 1, count_include_pad=False)
+    error = (blurred - images).square().mean().sqrt()
+    lighter = images + error  # as far away, but of the same texture
+    distance = PerceptualDistance()
+    assert distance(images, images) == 0
+    assert distance(blurred, images) > 2 * distance(lighter, images)
+    assert torch.equal(distance(blurred, images), PerceptualDistance()(blurred, images))
 
 
 @pytest.mark.parametrize("size_px", SPEC.sizes_px)
@@ -124,13 +124,33 @@ def test_network_shapes(size_px):
     assert mean.shape == log_variance.shape == (2, network.units)
 
 
+@pytest.mark.parametrize("upsampling", UPSAMPLING)
+@pytest.mark.parametrize("norm", SPEC.variants["norm"])
+def test_every_variant_makes_a_network(upsampling, norm):
+    network = VAE(size_px=32, width=8, latents=2, upsampling=upsampling, norm=norm)
+    assert network.decode(torch.zeros(1, network.units)).shape == (1, 3, 32, 32)
+
+
+def test_variants_are_the_shared_ones():
+    assert SPEC.variants["upsampling"] == UPSAMPLING
+    assert set(SPEC.variants["norm"]) < set(NORMS)
+
+
+@pytest.mark.parametrize("preset", SPEC.presets)
+def test_every_preset_makes_a_network(preset):
+    settings = Settings.build(32, {"preset": preset})
+    network = settings.network()
+    assert network.embed(torch.zeros(1, 3, 32, 32)).shape == (1, network.units)
+    assert Settings.from_json(settings.to_json()) == settings
+
+
 # --- training -------------------------------------------------------------------------------------
 
 
 def test_golden_losses(trained):
     """Three steps with a fixed seed; a change here changes every model trained from now on."""
     _, folder = trained
-    first, last = lines(folder)[0], last_line(folder)
+    first, last = losses(folder)[0], last_line(folder)
     assert first["loss"] == pytest.approx(GOLDEN["loss"], rel=2e-3)
     assert first["kl_nats"] == pytest.approx(GOLDEN["kl_nats"], rel=2e-2)
     assert first["bits_per_dim"] == pytest.approx(
@@ -142,21 +162,26 @@ def test_golden_losses(trained):
 def test_last_log_line_describes_the_model(trained):
     last = last_line(trained[1])
     assert last["step"] == 3
-    assert 0 <= last["active_units"] <= 4 * 16
-    assert last["spread"] >= 0
+    assert 0 <= last["active_units"] <= last["units"] == 4 * 16
+    assert last["kl_nats"] > 0
+    assert last["components"] == 1
+    looks = [line for line in lines(trained[1]) if "collapse" in line]
+    assert looks[-1]["collapse"] == "none"
+    assert all(0 <= look["active_units"] <= 64 for look in looks)
     assert "held_out_mse" not in last  # a quarter of the items is more than may be held out
 
 
 def test_training_learns_the_scenes(tmp_path):
     source = scenes(64)
     model = VAEGenerator()
-    model.fit(source, context(tmp_path, max_steps=300))
+    model.fit(source, context(tmp_path, max_steps=200))
     images = np.stack([item.data for item in source])
     made = model.reconstruct(images)
     error = ((made.astype(float) - images) ** 2).mean()
     shuffled = ((made.astype(float) - np.roll(images, 1, 0)) ** 2).mean()
     assert error < 0.35 * shuffled  # each follows its own scene, not the average of all
-    assert last_line(tmp_path)["spread"] > 0.2
+    look = [line for line in lines(tmp_path) if "diversity" in line][-1]
+    assert look["diversity"] > 0.2
 
 
 def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path, monkeypatch):
@@ -200,7 +225,25 @@ def test_training_leaves_its_source_alone(tmp_path):
 def test_adversarial_term_can_be_left_out(tmp_path):
     options = {**OPTIONS, "adversarial": 0}
     VAEGenerator().fit(scenes(12), context(tmp_path, max_steps=2, options=options))
-    assert "critic_loss" not in lines(tmp_path)[0]
+    assert "critic_loss" not in losses(tmp_path)[0]
+
+
+def test_perceptual_term_is_taken_up(tmp_path):
+    options = {**OPTIONS, "perceptual": 0.1}
+    VAEGenerator().fit(scenes(12), context(tmp_path, max_steps=2, options=options))
+    assert losses(tmp_path)[0]["perceptual"] > 0
+
+
+def test_few_photographs_are_learned_with_exchanged_colours(tmp_path):
+    """Two runs that differ in nothing else end otherwise where the default is not the same."""
+    ends = {}
+    for colours in ("auto", "exchanged", "kept"):
+        folder = tmp_path / colours
+        VAEGenerator().fit(
+            scenes(12), context(folder, max_steps=1, options={**OPTIONS, "colours": colours})
+        )
+        ends[colours] = last_line(folder)["mse"]
+    assert ends["auto"] == ends["exchanged"] != ends["kept"]
 
 
 # --- sampling -------------------------------------------------------------------------------------
@@ -274,6 +317,14 @@ def break_shape(arrays, config):
     arrays["density.mean"] = arrays["density.mean"][:, :-1]
 
 
+def break_owner(arrays, config):
+    arrays["density.owner"] += 1
+
+
+def break_rank(arrays, config):
+    config["fitted_rank"] = 10**9
+
+
 def break_family(arrays, config):
     config["family"] = "gan"
 
@@ -287,7 +338,17 @@ def break_type(arrays, config):
 
 
 @pytest.mark.parametrize(
-    "damage", [break_missing, break_extra, break_shape, break_family, break_config, break_type]
+    "damage",
+    [
+        break_missing,
+        break_extra,
+        break_shape,
+        break_owner,
+        break_rank,
+        break_family,
+        break_config,
+        break_type,
+    ],
 )
 def test_load_is_strict(trained, tmp_path, damage):
     trained[0].save(tmp_path)
@@ -313,12 +374,20 @@ def test_untrained_says_so(tmp_path):
     ("source", "options", "words"),
     [
         (scenes(1), {}, "at least 2"),
-        (scenes(4, size_px=40), {}, "32 x 32 or 64 x 64"),
+        (scenes(4, size_px=40), {}, "32 x 32 or 64 x 64 or 128 x 128"),
         (scenes(2) + scenes(2, size_px=64), {}, "must all be"),
         ([Media(str(i), MediaKind.TEXT, "words", "a") for i in range(3)], {}, "images only"),
         (scenes(4), {"widht": 8}, "no setting 'widht'"),
         (scenes(4), {"width": 12}, "multiple of 8"),
         (scenes(4), {"width": "wide"}, "'width' is 'wide'"),
+        (scenes(4), {"preset": "huge"}, "no preset 'huge'. Known: small"),
+        (scenes(4), {"upsampling": "sinc"}, "'upsampling' is one of nearest"),
+        (scenes(4), {"density": "kernel"}, "density is one of none"),
+        (scenes(4), {"beta": -1}, "at least 0"),
+        (scenes(4), {"beta": math.nan}, "at least 0"),
+        (scenes(4), {"learning_rate": 0}, "above 0"),
+        (scenes(4), {"rank": 0}, "rank lies within"),
+        (scenes(4), {"preset": "fsq", "levels": (2, 2)}, "levels must"),
     ],
 )
 def test_fit_refuses_what_it_cannot_learn(tmp_path, source, options, words):
