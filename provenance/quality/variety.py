@@ -81,7 +81,7 @@ def thumbnails(images: "NDArray[np.uint8]", side_px: int = THUMBNAIL_PX) -> "NDA
     found = np.add.reduceat(images, rows[:-1], axis=1, dtype=np.float32)
     found = np.add.reduceat(found, columns[:-1], axis=2)  # (N, side, side, 3)
     cells = np.outer(np.diff(rows), np.diff(columns))
-    small = (found / cells[..., None]).astype(np.float32)
+    small = np.asarray(found / cells[..., None], np.float32)
     return small.reshape(count, -1)
 
 
