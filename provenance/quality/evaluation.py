@@ -143,8 +143,7 @@ def evaluate(
     rows = []
     for done, (name, images) in enumerate(sets.items()):
         progress(done / len(sets), f"measuring {name}")
-        held_out = reals[count : 2 * count]
-        rows.append(Row(name, dict(bench.figures(images, held_out, is_copy=name == "training"))))
+        rows.append(Row(name, dict(bench.figures(images, is_copy=name == "training"))))
     progress(1.0, "measured")
     return Quality(count, tuple(rows), tuple(one.name for one in features), seed)
 
@@ -167,14 +166,14 @@ class _Bench:
         self._training = first(training) if first and training is not None else None
 
     def figures(
-        self, images: "NDArray[np.uint8]", held_out: "NDArray[np.uint8]", *, is_copy: bool
+        self, images: "NDArray[np.uint8]", *, is_copy: bool
     ) -> Iterator[tuple[str, Estimate]]:
         for number, extract in enumerate(self._features):
             ours = extract(images)
             yield from self._of_features(extract.name, self._theirs[number], ours)
             if number == 0 and self._training is not None and not is_copy:
-                found = copied_share(ours, self._training, self._theirs[0])
-                yield "copied", self._mean(found)
+                copied = copied_share(ours, self._training, self._theirs[0])
+                yield "copied", self._mean(copied)
         yield "spectral_db", estimate_spectral(self._reference, images, seed=self._seed)
         for side, found in estimate_sliced(self._reference, images, seed=self._seed).items():
             yield f"swd.{side}", found
@@ -252,7 +251,8 @@ def _about_texture(samples: Row, real: Row) -> Iterator[str]:
 def _about_copies(samples: Row, real: Row) -> Iterator[str]:
     found, floor = samples.figures["duplicates"], real["duplicates"]
     if found.low is not None and found.low > max(2 * floor, 0.02):
-        yield f"{found.value:.0%} of the samples show what another one shows ({floor:.0%} of reals)."
+        share = f"{found.value:.0%} of the samples"
+        yield f"{share} show what another one shows ({floor:.0%} of real images do)."
     copied = samples.figures.get("copied")
     if copied is not None and copied.low is not None:
         if copied.low > max(2 * real["copied"], 0.03):
