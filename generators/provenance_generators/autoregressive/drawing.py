@@ -36,7 +36,8 @@ def draw(logits: Tensor, uniform: Tensor, sampling: Sampling) -> Tensor:
     if sampling.temperature == 0:
         return logits.argmax(1)
     # double: in single precision the sum over V falls short of 1 by more than a rare code's share
-    probability = (logits.double() / sampling.temperature).softmax(1)
+    scaled = logits if sampling.temperature == 1 else logits / sampling.temperature
+    probability = scaled.softmax(1, dtype=torch.float64)
     if sampling.top_p < 1 or sampling.top_k is not None:
         probability = _keep_likeliest(probability, sampling)
     edges = probability.cumsum(1)

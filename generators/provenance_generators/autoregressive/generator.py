@@ -32,7 +32,7 @@ from provenance_generators.autoregressive.settings import Settings
 from provenance_generators.autoregressive.train import PriorTrainer
 from provenance_generators.tokenizers import TokenizerTrainer, code_usage
 
-_BATCH = 64
+_BATCH = 128
 """Images computed together."""
 _FEW_GROUPS = 64  # photographs: so few lack most colours
 
