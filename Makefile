@@ -46,6 +46,7 @@ fmt: install
 bench: install
 	$(BIN)/python -m pytest tests/benchmarks -q -s -p no:xdist
 	$(BIN)/python tests/benchmarks/credentials.py
+	$(BIN)/python tests/benchmarks/corpora.py
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache

@@ -66,11 +66,13 @@ def command(**asked: Any) -> int:
 
 
 def _make_corpus(asked: dict[str, Any], out: Path) -> int:
+    from provenance.corpora.engines import engine_of
     from provenance.corpora.generation import assist, generate, prepare
     from provenance.training import resolve_device
     from provenance.training.distributed import process_rank
 
     request, as_json = request_of(asked), asked["as_json"]
+    engine = engine_of(asked["engine"], asked["address"])
     if asked["dry_run"]:
         show_plan(prepare(request)[0], out, as_json=as_json)
         return ExitCode.OK
@@ -81,7 +83,13 @@ def _make_corpus(asked: dict[str, Any], out: Path) -> int:
     workers = asked["jobs"] or (1 if resolved.startswith("cuda") else default_jobs())
     with output.Progress() as progress:
         summary = generate(
-            request, out, device=resolved, jobs=workers, resume=asked["resume"], progress=progress
+            request,
+            out,
+            device=resolved,
+            jobs=workers,
+            resume=asked["resume"],
+            engine=engine,
+            progress=progress,
         )
     show_summary(summary, as_json=as_json)
     return ExitCode.PLUGIN if summary.failed else ExitCode.OK

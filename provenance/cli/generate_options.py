@@ -85,6 +85,25 @@ corpus_options = _group(
         help="Where it goes. [default: corpus; drawings where a checkpoint only draws]",
     ),
     click.option("--sign/--no-sign", default=True, help="Give synthetic files a C2PA manifest."),
+    click.option(
+        "--shards",
+        type=click.IntRange(0, 1_000_000),
+        default=0,
+        metavar="N",
+        help="Write WebDataset tar shards of N files each instead of loose files.",
+    ),
+    click.option(
+        "--engine",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        show_default=True,
+        help="Who samples, signs and writes: processes of this machine, or a Ray cluster.",
+    ),
+    click.option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Of a running Ray cluster. [default: one of this machine, for this run]",
+    ),
 )
 training_options = _group(
     click.option(
@@ -222,7 +241,7 @@ def request_of(asked: dict[str, Any]) -> "Request":
     same = (
         *("real", "count", "families", "checkpoints", "seed", "sign", "download", "diverse"),
         *("copies", "on_collapse", "ensemble", "classes", "truncation", "temperature"),
-        *("top_k", "top_p"),
+        *("top_k", "top_p", "shards"),
     )
     return Request(
         **{name: asked[name] for name in same},

@@ -41,6 +41,8 @@ resume_option = click.option(
 dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, and stop.")
 jobs_option = click.option(
     "--jobs",
+    "--workers",
+    "jobs",
     type=click.IntRange(1),
     default=None,
     metavar="N",

@@ -6,6 +6,7 @@ the other stood.
 """
 
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -45,6 +46,8 @@ class LocalEngine:
 class RayEngine:
     """Tasks of a Ray cluster. The corpus must lie in a folder that all its machines share.
 
+    So must the folder of the keys (``PROVENANCE_CONFIG_DIR``): keys do not travel.
+
     A task whose process or machine is lost is done again, up to three times; it finds what it has
     written. Usage statistics and the dashboard are off.
 
@@ -73,7 +76,6 @@ class RayEngine:
             PluginError: The cluster cannot be reached, or lost a task for good.
             Exception: What a task raised.
         """
-        import ray
         from ray.exceptions import RayError, RayTaskError
 
         try:
@@ -86,8 +88,6 @@ class RayEngine:
                 f"The Ray cluster failed: {str(error).splitlines()[0]} Run the same command with "
                 f"--resume; what is written stays."
             ) from error
-        finally:
-            ray.shutdown()
 
 
 def engine_of(name: EngineName, address: str | None = None) -> Engine:
@@ -109,6 +109,9 @@ def _connected(address: str | None, workers: int) -> Iterator[None]:
 
     import ray
 
+    if ray.is_initialized():  # by whoever calls us from Python; it stays theirs
+        yield
+        return
     options: dict[str, Any] = {"address": address}
     if address is None:
         options = {
@@ -119,6 +122,8 @@ def _connected(address: str | None, workers: int) -> Iterator[None]:
             "_node_ip_address": "127.0.0.1",
         }
     settings = {name: value for name, value in os.environ.items() if name.startswith("PROVENANCE_")}
+    if address is None:  # plugins that this process finds, its tasks find
+        settings["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     environment = {"env_vars": {**settings, **ONE_THREAD}}
     ray.init(**options, runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR)
     try:

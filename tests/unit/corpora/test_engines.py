@@ -7,14 +7,17 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from provenance import UserError
+from provenance.corpora import open_corpus
 from provenance.corpora.engines import LocalEngine, RayEngine, engine_of
+from provenance.media import decode_bytes
 from provenance.training.jobs import Job
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")
-pytestmark = pytest.mark.xdist_group("ray")
+pytestmark = pytest.mark.xdist_group("ray")  # one cluster at a time
 
 
 def double(*, value, progress):
@@ -39,12 +42,24 @@ def wait(*, mark, progress):
     time.sleep(60)
 
 
-def environment(**_):
-    return dict(os.environ)
+@pytest.fixture(scope="module")
+def cluster():
+    """A cluster of this machine; it takes seconds to start."""
+    RayEngine()  # no usage statistics
+    ray.init(
+        address="local",
+        num_cpus=2,
+        object_store_memory=80 << 20,
+        include_dashboard=False,
+        log_to_driver=False,
+        _node_ip_address="127.0.0.1",
+    )
+    yield
+    ray.shutdown()
 
 
 @pytest.fixture(autouse=True)
-def importable(monkeypatch):
+def importable():
     """Functions of this file travel by the name of its module."""
     module = sys.modules[__name__]
     ray.cloudpickle.register_pickle_by_value(module)
@@ -58,24 +73,34 @@ def run(engine, *jobs, workers=2):
     return results, messages
 
 
-def test_tasks_of_ray(tmp_path):
-    """One cluster of this machine for all: it takes seconds to start."""
-    jobs = [Job(f"n{n}", double, {"value": n}) for n in range(3)]
-    jobs += [Job("dies", die_once, {"mark": str(tmp_path / "mark")}), Job("env", environment)]
-    results, messages = run(RayEngine(), *jobs)
-    assert results[:4] == [0, 2, 4, "done"]
-    assert (tmp_path / "mark").exists()
-    assert results[4]["OMP_NUM_THREADS"] == "1"
-    assert {name for name, _, _ in messages} <= {job.name for job in jobs}
+def test_ray_makes_the_same_corpus(make, corpus_folder):
+    checkpoints = tuple(str(corpus_folder / "generators" / name) for name in ("tint", "plain"))
+    folder, _ = make(checkpoints=checkpoints, engine=RayEngine(), jobs=2)
+    ours, theirs = open_corpus(make(checkpoints=checkpoints)[0]), open_corpus(folder)
+    plain = [[dataclasses.replace(row, sha256="") for row in one.rows] for one in (ours, theirs)]
+    assert plain[0] == plain[1]
     assert not ray.is_initialized()
+    for mine, other in zip(ours.rows, theirs.rows, strict=True):
+        pixels = [decode_bytes(one.read(row))[1] for one, row in ((ours, mine), (theirs, other))]
+        assert np.array_equal(*pixels)
 
 
-def test_a_full_disk_reaches_the_caller():
+def test_results_come_in_order_and_a_task_whose_process_dies_is_done_again(cluster, tmp_path):
+    jobs = [Job(f"n{n}", double, {"value": n}) for n in range(3)]
+    jobs += [Job("dies", die_once, {"mark": str(tmp_path / "mark")})]
+    results, messages = run(RayEngine(), *jobs)
+    assert results == [0, 2, 4, "done"]
+    assert (tmp_path / "mark").exists()
+    assert {name for name, _, _ in messages} <= {job.name for job in jobs}
+    assert ray.is_initialized()  # it is not the engine's
+
+
+def test_a_full_disk_reaches_the_caller(cluster):
     with pytest.raises(OSError, match="No space left"):
         run(RayEngine(), Job("fails", fail))
 
 
-def test_an_interruption_ends_all_tasks(tmp_path, monkeypatch):
+def test_an_interruption_ends_all_tasks(cluster, tmp_path, monkeypatch):
     mark, look, started = tmp_path / "mark", ray.wait, time.monotonic()
 
     def interrupted(*arguments, **options):
@@ -87,23 +112,8 @@ def test_an_interruption_ends_all_tasks(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run(RayEngine(), Job("waits", wait, {"mark": str(mark)}))
     assert time.monotonic() - started < 40
-    assert not ray.is_initialized()
-
-
-def test_ray_makes_the_same_corpus(make, corpus_folder):
-    import numpy as np
-
-    from provenance.corpora import open_corpus
-    from provenance.media import decode_bytes
-
-    checkpoints = tuple(str(corpus_folder / "generators" / name) for name in ("tint", "plain"))
-    folder, _ = make(checkpoints=checkpoints, engine=RayEngine(), jobs=2)
-    ours, theirs = open_corpus(corpus_folder), open_corpus(folder)
-    plain = [[dataclasses.replace(row, sha256="") for row in one.rows] for one in (ours, theirs)]
-    assert plain[0] == plain[1]
-    for mine, other in zip(ours.rows, theirs.rows, strict=True):
-        pixels = [decode_bytes(one.read(row))[1] for one, row in ((ours, mine), (theirs, other))]
-        assert np.array_equal(*pixels)
+    monkeypatch.undo()
+    assert run(RayEngine(), Job("n", double, {"value": 1}))[0] == [2]  # its place is free
 
 
 def test_usage_statistics_are_off():
