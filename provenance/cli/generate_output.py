@@ -1,5 +1,6 @@
 """What ``provenance generate`` prints: the plan of a dry run, and what was made."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,8 +78,12 @@ def show_drawing(drawing: "Drawing", *, as_json: bool) -> None:
     if as_json:
         output.echo_json(drawing.to_json(), indent=2)
         return
-    rows = [[str(row["file_name"]), _text(row["about"])] for row in drawing.rows]
+    rows = [[str(row["file_name"]), _facts(row["about"])] for row in drawing.rows]
     output.console().print(output.table(("file", "about"), rows))
     for note in drawing.notes:
         output.say(output.printable(note))
     output.say(f"Contact sheet: {drawing.sheet}")
+
+
+def _facts(about: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in about.items() if value is not None)

@@ -2,15 +2,20 @@
 
 import functools
 import tempfile
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 
 from provenance.contracts import Capability
 from provenance.errors import ProvenanceError
-from provenance.testing.generator_subject import Subject
+from provenance.testing.generator_subject import (
+    Subject,
+    assert_batch,
+    assert_close,
+    equal,
+    side_px,
+)
 from provenance.testing.plugin_promises import (
     assert_damage_is_refused,
     assert_identity,
@@ -23,11 +28,9 @@ from provenance.testing.plugin_promises import (
     spec_travels,
 )
 from provenance.testing.probes import optimiser_steps, raises
-from provenance.testing.results import by_name
 from provenance.training import WEIGHTS_FILE
 from provenance.types import MediaKind
 
-_ROUNDING = 1.0  # levels of 0..255: kernels may round otherwise for other batches
 _METHODS = ("reconstruct", "resample", "interpolate", "directions")  # named as capabilities are
 
 
@@ -61,27 +64,34 @@ def _capabilities_are_honest(subject: Subject) -> None:
 def _samples_have_the_learned_shape(subject: Subject) -> None:
     generator = subject.fresh()
     for n in (0, 1, 3):
-        _assert_batch(subject, generator.sample(n, seed=0), n, _side(subject))
+        assert_batch(subject, generator.sample(n, seed=0), n, side_px(subject))
 
 
 def _every_size_can_be_learned(subject: Subject) -> None:
     if subject.make_source is None:
         return
-    for size_px in set(subject.spec.sizes_px) - {_side(subject)}:
+    for size_px in set(subject.spec.sizes_px) - {side_px(subject)}:
         generator = subject.run(subject.make_source(size_px), f"size-{size_px}")
-        _assert_batch(subject, generator.sample(2, seed=0), 2, size_px)
+        assert_batch(subject, generator.sample(2, seed=0), 2, size_px)
 
 
 def _samples_repeat(subject: Subject) -> None:
     generator = subject.fresh()
     first = generator.sample(3, seed=11)
-    assert _equal(first, generator.sample(3, seed=11)), "a second call with the same seed differs"
-    assert _equal(first, subject.fresh().sample(3, seed=11)), "a second load samples otherwise"
+    assert equal(first, generator.sample(3, seed=11)), "a second call with the same seed differs"
+    assert equal(first, subject.fresh().sample(3, seed=11)), "a second load samples otherwise"
+
+
+def _samples_depend_on_their_own_seed(subject: Subject) -> None:
+    generator = subject.fresh()
+    assert_close(
+        generator.sample(3, seed=11)[1], generator.sample(1, seed=12)[0], "in a batch and alone"
+    )
 
 
 def _seeds_matter(subject: Subject) -> None:
     generator = subject.fresh()
-    assert not _equal(generator.sample(3, seed=1), generator.sample(3, seed=1001)), (
+    assert not equal(generator.sample(3, seed=1), generator.sample(3, seed=1001)), (
         "two seeds give the same samples"
     )
 
@@ -94,8 +104,8 @@ def _reconstructions_keep_their_shape(subject: Subject) -> None:
         return
     generator = subject.fresh()
     made = generator.reconstruct(subject.items())
-    _assert_batch(subject, made, 3, _side(subject))
-    assert _equal(made, generator.reconstruct(subject.items())), "a second call differs"
+    assert_batch(subject, made, 3, side_px(subject))
+    assert equal(made, generator.reconstruct(subject.items())), "a second call differs"
     assert len(generator.reconstruct(subject.items()[:0])) == 0, "an empty batch gives items"
 
 
@@ -104,15 +114,15 @@ def _resampling_follows_its_fraction(subject: Subject) -> None:
         return
     generator, items = subject.fresh(), subject.items()
     nothing = generator.resample(items, 0.0, seed=1)
-    _assert_batch(subject, nothing, 3, _side(subject))
+    assert_batch(subject, nothing, 3, side_px(subject))
     plain = generator.reconstruct(items) if subject.offers("reconstruct") else nothing
     if np.shape(plain) == np.shape(nothing):  # that it keeps its shape is checked elsewhere
-        _assert_close(nothing, plain, "with fraction 0 and reconstructed")
+        assert_close(nothing, plain, "with fraction 0 and reconstructed")
     everything = generator.resample(items, 1.0, seed=1)
-    _assert_batch(subject, everything, 3, _side(subject))
-    assert _equal(everything, generator.resample(items, 1.0, seed=1)), "a second call differs"
+    assert_batch(subject, everything, 3, side_px(subject))
+    assert equal(everything, generator.resample(items, 1.0, seed=1)), "a second call differs"
     other = generator.resample(items, 1.0, seed=1001)
-    assert not _equal(everything, other), "two seeds resample alike"
+    assert not equal(everything, other), "two seeds resample alike"
 
 
 def _interpolations_end_in_samples(subject: Subject) -> None:
@@ -120,9 +130,9 @@ def _interpolations_end_in_samples(subject: Subject) -> None:
         return
     generator = subject.fresh()
     way = generator.interpolate(1, 1001, 3)
-    _assert_batch(subject, way, 3, _side(subject))
+    assert_batch(subject, way, 3, side_px(subject))
     for place, seed in ((0, 1), (-1, 1001)):
-        _assert_close(way[place], generator.sample(1, seed=seed)[0], "at an end and sampled")
+        assert_close(way[place], generator.sample(1, seed=seed)[0], "at an end and sampled")
 
 
 # --- manners --------------------------------------------------------------------------------------
@@ -135,7 +145,7 @@ def _input_is_not_modified(subject: Subject) -> None:
         generator.reconstruct(items)
     if subject.offers("resample"):
         generator.resample(items, 0.5, seed=0)
-    assert _equal(items, subject.items()), "reconstruct or resample writes into its input"
+    assert equal(items, subject.items()), "reconstruct or resample writes into its input"
 
 
 def _stdout_is_quiet(subject: Subject) -> None:
@@ -167,12 +177,12 @@ def _unfit_sources_are_refused(subject: Subject) -> None:
 def _saved_is_what_was_trained(subject: Subject) -> None:
     loaded = subject.fresh()
     n = len(subject.trained)
-    assert _equal(subject.trained, loaded.sample(n, seed=3)), "a loaded generator samples otherwise"
+    assert equal(subject.trained, loaded.sample(n, seed=3)), "a loaded generator samples otherwise"
     with tempfile.TemporaryDirectory() as folder:
         loaded.save(Path(folder))
         again = subject.factory()
         again.load(Path(folder), "cpu")
-        assert _equal(subject.trained, again.sample(n, seed=3)), "a second save loses something"
+        assert equal(subject.trained, again.sample(n, seed=3)), "a second save loses something"
 
 
 def _artefact_is_safetensors_only(subject: Subject) -> None:
@@ -229,14 +239,14 @@ def _training_goes_on_where_it_stood(subject: Subject) -> None:
     with optimiser_steps() as more:
         again = subject.run(subject.source, "half", resume=True)
     assert more.count == 0, f"a finished run, resumed, takes {more.count} more steps"
-    assert _equal(resumed.sample(2, seed=0), again.sample(2, seed=0)), "and ends otherwise"
+    assert equal(resumed.sample(2, seed=0), again.sample(2, seed=0)), "and ends otherwise"
 
 
 class _InterruptedError(Exception):
     """Stands in for the end of a run."""
 
 
-CHECKS: Mapping[str, Callable[[Subject], None]] = by_name(
+PROMISES = (
     _spec_is_complete,
     spec_travels,
     construction_is_cheap,
@@ -245,6 +255,7 @@ CHECKS: Mapping[str, Callable[[Subject], None]] = by_name(
     _samples_have_the_learned_shape,
     _every_size_can_be_learned,
     _samples_repeat,
+    _samples_depend_on_their_own_seed,
     _seeds_matter,
     _reconstructions_keep_their_shape,
     _resampling_follows_its_fraction,
@@ -262,36 +273,4 @@ CHECKS: Mapping[str, Callable[[Subject], None]] = by_name(
     _interrupted_training_resumes,
     _training_goes_on_where_it_stood,
 )
-"""Every check by its name, as in :class:`CheckResult` and ``expected_failed_checks``."""
-
-
-# --- helpers --------------------------------------------------------------------------------------
-
-
-def _side(subject: Subject) -> int | None:
-    """Return the side of the images that the subject learned; None for other kinds."""
-    image = subject.spec.kind is MediaKind.IMAGE
-    return int(subject.source[0].data.shape[0]) if image else None
-
-
-def _assert_batch(subject: Subject, batch: Any, count: int, size_px: int | None) -> None:
-    assert len(batch) == count, f"{len(batch)} items instead of {count}"
-    if size_px is None:
-        return
-    wanted = (count, size_px, size_px, 3)
-    assert isinstance(batch, np.ndarray), f"images come as {type(batch).__name__}, not an array"
-    assert batch.shape == wanted, f"images have shape {batch.shape}, not {wanted}"
-    assert batch.dtype == np.uint8, f"images are {batch.dtype}, not uint8"
-    assert count == 0 or batch.max() > 1, "images lie in 0..1, or are black: the range is 0..255"
-
-
-def _equal(a: Any, b: Any) -> bool:
-    return len(a) == len(b) and all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
-
-
-def _assert_close(a: Any, b: Any, how: str) -> None:
-    if not isinstance(a, np.ndarray):
-        assert _equal(a, b), f"items differ {how}"
-        return
-    apart = float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max(initial=0.0))
-    assert apart <= _ROUNDING, f"values differ by {apart:.3g} {how}"
+"""What every generator promises; further promises are those of :mod:`.generator_controls`."""

@@ -17,12 +17,19 @@ import numpy as np
 
 from provenance.contracts import FitContext, Generator, GeneratorSpec
 from provenance.testing.corpus import tiny_items
-from provenance.testing.generator_promises import CHECKS
+from provenance.testing.generator_controls import CONTROLS
+from provenance.testing.generator_edits import EDITS
+from provenance.testing.generator_promises import PROMISES
+from provenance.testing.generator_settings import SETTINGS
 from provenance.testing.generator_subject import Subject
 from provenance.testing.probes import optimiser_steps, torch_settings
-from provenance.testing.results import CheckResult, known_failures, run_checks
+from provenance.testing.results import CheckResult, by_name, known_failures, run_checks
 from provenance.types import Label, Media, MediaKind
 
+CHECKS: Mapping[str, Callable[[Subject], None]] = by_name(*PROMISES, *CONTROLS, *EDITS, *SETTINGS)
+"""Every check by its name, as in :class:`CheckResult` and ``expected_failed_checks``."""
+SLOW_CHECKS = frozenset({"every_preset_and_variant_learns"})
+"""Those that train once more for each of many settings."""
 _ITEMS = 24  # real images; enough for any batch, few enough to be made at once
 
 

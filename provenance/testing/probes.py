@@ -40,7 +40,9 @@ def heavy_imports(module: str, heavy: tuple[str, ...] = _HEAVY) -> list[str]:
     return result.stdout.split()
 
 
-def raises(call: Callable[[], Any], kind: type[Exception] = Exception) -> bool:
+def raises(
+    call: Callable[[], Any], kind: type[Exception] | tuple[type[Exception], ...] = Exception
+) -> bool:
     """Whether a call raises an error of a kind; errors of other kinds come out."""
     try:
         call()

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from provenance import ArtefactError, GeneratorSpec, MediaKind, UserError
-from provenance.training import TrainingLoop, load_weights, save_weights
+from provenance.training import TrainingLoop, load_weights, resolve_options, save_weights
 
 SPEC = GeneratorSpec(
     name="example",
@@ -40,12 +40,16 @@ class State:
 class Example:
     """Keeps every promise. Items are the mean image plus one grey level each."""
 
+    settings = SPEC
+
     def __init__(self):
         self.mean = None
 
     def fit(self, source, context):
         import torch
 
+        if type(self).settings is SPEC:
+            resolve_options(SPEC, context.options)
         shapes = {item.data.shape for item in source}
         if len(shapes) != 1 or next(iter(shapes))[0] not in SPEC.sizes_px:
             raise UserError("other images, please")
@@ -109,6 +113,16 @@ class MoreThanDeclared(Example):
 
 class LessThanDeclared(Example):
     reconstruct = None
+
+
+class TakesTopP(Example):
+    def sample(self, n, *, top_p=None, **options):
+        return super().sample(n, **options)
+
+
+class TakesMasks(Example):
+    def resample(self, batch, fraction, *, seed, mask=None):
+        return super().resample(batch, fraction, seed=seed)
 
 
 class OneTooMany(Example):
@@ -285,11 +299,17 @@ SAMPLED = (  # what looks at the values of samples
 WRONG = {
     TakesLabels: {"capabilities_are_honest"},
     MoreThanDeclared: {"capabilities_are_honest"},
+    TakesTopP: {"controls_are_honest"},
+    TakesMasks: {"masks_are_not_ignored"},
     OneTooMany: {"samples_have_the_learned_shape"},
     Floats: {*SAMPLED},
     UnitRange: {*SAMPLED, "seeds_matter"},
     OneSizeOnly: {"every_size_can_be_learned"},
-    IgnoresSeed: {"seeds_matter", "interpolations_end_in_samples"},
+    IgnoresSeed: {
+        "seeds_matter",
+        "interpolations_end_in_samples",
+        "samples_depend_on_their_own_seed",
+    },
     ReconstructsAtHalfSize: {"reconstructions_keep_their_shape"},
     ResamplesAtFractionZero: {"resampling_follows_its_fraction"},
     ResamplesAlike: {"resampling_follows_its_fraction"},

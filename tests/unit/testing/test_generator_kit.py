@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from example_controls import RICH, WRONG_CONTROLS, Rich
 from example_generator import (
     SPEC,
     WRONG,
@@ -41,6 +42,29 @@ def test_a_broken_promise_is_found_and_no_other(wrong):
     assert failures(wrong) == WRONG[wrong]
 
 
+def test_a_good_generator_that_can_do_everything_passes():
+    assert failures(Rich, RICH) == set()
+
+
+@pytest.mark.parametrize("wrong", WRONG_CONTROLS, ids=lambda wrong: wrong.__name__)
+def test_a_broken_promise_of_control_is_found_and_no_other(wrong):
+    assert failures(wrong, RICH) == WRONG_CONTROLS[wrong]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"presets": {"other": {}}},
+        {"presets": {**RICH.presets, "odd": {"nothing": 1}}},
+        {"variants": {"nothing": (1, 2)}},
+        {"variants": {"tone": ("warm", "warm")}},
+    ],
+    ids=lambda change: str(change)[:40],
+)
+def test_settings_that_contradict_each_other_are_found(change):
+    assert "presets_and_variants_resolve" in failures(Rich, replace(RICH, **change))
+
+
 def test_chance_is_found():
     assert {"samples_repeat", "saved_is_what_was_trained"} <= failures(Random)
 
@@ -63,8 +87,8 @@ class Words:
         self.words = []
 
     def fit(self, source, context):
-        if not source:
-            raise UserError("nothing to learn")
+        if not source or context.options:
+            raise UserError("nothing to learn, or a setting")
         for step in range(2):
             context.progress(step / 2, "reading")
         self.words = sorted({word for item in source for word in item.data.split()})
