@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -182,10 +181,7 @@ def test_members_of_another_size_are_refused(folders, tmp_path):
     model = EnsembleGenerator()
     context = FitContext(tmp_path, max_steps=1, options={"members": folders})
     with pytest.raises(UserError, match="32 px, not of 64"):
-        model.fit(
-            [replace(item, data=item.data.repeat(2, 0).repeat(2, 1)) for item in scenes(32)],
-            context,
-        )
+        model.fit(scenes(32, size_px=64), context)
 
 
 def test_it_is_trained_only_where_it_is_asked_for():
