@@ -39,7 +39,7 @@ class Compiled(nn.Module):
             if not _is_the_compilers(error):
                 raise
             self._compiled.clear()
-            name, words = type(self.network).__name__, str(error).partition("\n")[0]
+            name, words = type(self.network).__name__, " ".join(str(error).splitlines()[:2])
             _LOG.warning("%s is not compiled, and runs slower: %s", name, words)
             return self.network(*args, **named)
 
