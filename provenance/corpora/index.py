@@ -13,6 +13,7 @@ from typing import Any
 from provenance import __version__
 from provenance.corpora.artefacts import read_card
 from provenance.corpora.croissant import describe
+from provenance.corpora.datacard import data_card
 from provenance.corpora.fitting import artefact_folder
 from provenance.corpora.labels import SampleClasses
 from provenance.corpora.members import recorded_members
@@ -54,7 +55,7 @@ def write_index(plan: Plan, generators: Sequence[PlannedGenerator], out: Path) -
         header["shards"] = shards
     write_atomic(out / ROWS_FILE, lines.encode())
     write_json(out / CROISSANT_FILE, describe(header, rows_sha256=sha256_bytes(lines.encode())))
-    write_atomic(out / CARD_FILE, data_card(header).encode(errors="replace"))
+    write_atomic(out / CARD_FILE, data_card(header, rows).encode(errors="replace"))
     write_json(out / HEADER_FILE, header)
     return header
 
@@ -188,32 +189,3 @@ def _header(
 
 def _count(values: Any) -> dict[str, int]:
     return dict(sorted(Counter(values).items()))
-
-
-def data_card(header: Mapping[str, Any]) -> str:
-    """Return the corpus's README: for people, with a front matter for Hugging Face."""
-    counts = header["counts"]
-    made = "\n".join(f"| {name} | {number} |" for name, number in counts["generator"].items())
-    splits = ", ".join(f"{name} {number}" for name, number in counts["split"].items())
-    return f"""---
-configs:
-- config_name: default
-  data_files:
-  - split: train
-    path: [{ROWS_FILE}, "real/**", "synthetic/**"]
----
-# A labelled corpus of real and synthetic media
-
-Written by `{header["command"]}` (provenance {header["code_version"]}, {header["created"]}).
-One line of `{ROWS_FILE}` describes each file; the column `split` says what it may be used for
-({splits}). Splits were made by photograph before any generator was trained.
-
-| files | number |
-|---|---|
-| real | {counts["label"].get("real", 0)} |
-{made}
-
-All files left through one encoder. Synthetic files may carry a C2PA manifest, which gives the
-label away by design: train detectors on decoded content only. Licences of the real items and hashes
-of the generators' weights stand in `{HEADER_FILE}`.
-"""

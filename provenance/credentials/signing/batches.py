@@ -5,6 +5,7 @@ import secrets
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from operator import attrgetter
 from typing import Any
 
 from provenance.credentials.signing.embedding import sign_bytes
@@ -50,11 +51,11 @@ def sign_generated(
 
 def _shape(claim: GenerationClaim) -> tuple[Any, ...]:
     """Return what claims of one stamp have in common: all that is no text."""
-    values = (getattr(claim, name) for name in _NAMES)
-    return tuple(None if isinstance(value, str) else (value,) for value in values)
+    return tuple([None if type(value) is str else (value,) for value in _VALUES(claim)])
 
 
 _NAMES = tuple(field.name for field in fields(GenerationClaim))
+_VALUES = attrgetter(*_NAMES)
 
 
 def _signed(
@@ -88,13 +89,8 @@ def _stamped(
 
 def _differing(claims: Sequence[GenerationClaim]) -> list[str]:
     """Return the names of the fields that are not the same in all claims of one shape."""
-    first = claims[0]
-    return [
-        name
-        for name in _NAMES
-        if isinstance(value := getattr(first, name), str)
-        and any(getattr(one, name) != value for one in claims)
-    ]
+    columns = zip(_NAMES, *map(_VALUES, claims), strict=True)
+    return [name for name, *values in columns if type(values[0]) is str and len(set(values)) > 1]
 
 
 def _check(data: bytes, media_type: str, signer: Signer) -> None:

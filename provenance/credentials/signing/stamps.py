@@ -14,7 +14,6 @@ import hashlib
 import os
 import re
 import struct
-import uuid
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,9 +82,16 @@ class Fresh:
     def draw(cls, assertions: int) -> "Fresh":
         """Draw from the system's source of randomness."""
         size = jumbf.SALT_BYTES
-        noise = os.urandom(size * assertions)
-        salts = tuple(noise[i : i + size] for i in range(0, len(noise), size))
-        return cls(str(uuid.uuid4()).encode(), str(uuid.uuid4()).encode(), salts)
+        noise = os.urandom(size * (assertions + 2))
+        drawn = [noise[i : i + size] for i in range(0, len(noise), size)]
+        return cls(_uuid(drawn[0]), _uuid(drawn[1]), tuple(drawn[2:]))
+
+
+def _uuid(noise: bytes) -> bytes:
+    """Return 16 random bytes as a UUID of version 4 (RFC 9562, 5.4), in ASCII."""
+    text = noise.hex()
+    variant = "89ab"[noise[8] & 3]
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}".encode()
 
 
 class _Assertion:
