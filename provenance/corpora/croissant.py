@@ -3,7 +3,7 @@
 Source: Croissant format specification 1.0, docs.mlcommons.org/croissant/docs/croissant-spec.html.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from provenance.corpora import encoding
@@ -16,6 +16,7 @@ _CONTEXT: dict[str, Any] = {
     "citeAs": "cr:citeAs",
     "column": "cr:column",
     "conformsTo": "dct:conformsTo",
+    "containedIn": "cr:containedIn",
     "cr": "http://mlcommons.org/croissant/",
     "rai": "http://mlcommons.org/croissant/RAI/",
     "data": {"@id": "cr:data", "@type": "@json"},
@@ -83,7 +84,11 @@ def describe(header: Mapping[str, Any], *, rows_sha256: str) -> dict[str, Any]:
         "license": sorted(set(header["licences"].values())) or "unstated",
         "datePublished": header["created"],
         "version": "1.0.0",
-        "distribution": [_rows_file(rows_sha256), _media_files(MediaKind(header["kind"]))],
+        "distribution": [
+            _rows_file(rows_sha256),
+            *map(_shard, header.get("shards", ())),
+            _media_files(MediaKind(header["kind"]), header.get("shards", ())),
+        ],
         "recordSet": [_record_set()],
     }
 
@@ -100,13 +105,28 @@ def _rows_file(sha256: str) -> dict[str, Any]:
     }
 
 
-def _media_files(kind: MediaKind) -> dict[str, Any]:
+def _shard(about: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "@type": "cr:FileObject",
+        "@id": about["name"],
+        "name": about["name"],
+        "description": f"Files of the split {about['split']}, each beside its row.",
+        "contentUrl": about["name"],
+        "contentSize": f"{about['bytes']} B",
+        "encodingFormat": "application/x-tar",
+        "sha256": about["sha256"],
+    }
+
+
+def _media_files(kind: MediaKind, shards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     end = encoding.suffix(kind)
+    inside = {"containedIn": [{"@id": about["name"]} for about in shards]} if shards else {}
     return {
         "@type": "cr:FileSet",
         "@id": "media-files",
         "name": "media-files",
         "description": f"The {kind} files.",
+        **inside,
         "encodingFormat": encoding.media_type(kind),
         "includes": [f"real/*{end}", f"synthetic/*/*/*{end}"],
     }

@@ -97,6 +97,36 @@ def test_the_webdataset_package_reads_them(sharded):
     assert all(np.array_equal(one["png"], ours[one["json"]["file_name"]]) for one in found)
 
 
+def test_hugging_face_loads_them(sharded, monkeypatch, tmp_path):
+    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    load_dataset = pytest.importorskip("datasets").load_dataset
+    loaded = load_dataset(str(sharded), cache_dir=str(tmp_path / "cache"))  # by the data card
+    assert list(loaded) == ["train", "validation", "calibration", "test"]
+    corpus = open_corpus(sharded)
+    assert sum(map(len, loaded.values())) == len(corpus.rows)
+    rows = [row["file_name"] for row in loaded["test"]["json"]]
+    assert rows == [row.file_name for row in corpus.rows if row.split is Split.TEST]
+
+
+def test_croissant_describes_them(sharded):
+    mlcroissant = pytest.importorskip("mlcroissant")
+    described = mlcroissant.Dataset(jsonld=str(sharded / "croissant.json"))
+    assert not described.metadata.issues.errors
+    header = json.loads((sharded / "corpus.json").read_text())
+    listed = {one.sha256 for one in described.metadata.file_objects}
+    assert {shard["sha256"] for shard in header["shards"]} <= listed
+
+
+def test_the_data_card_says_how_to_load_them(sharded):
+    card = (sharded / "README.md").read_text()
+    last = max(path.name for path in sharded.glob("train-*.tar"))
+    assert f"train-{{000000..{last[6:12]}}}.tar" in card
+    assert "| tint | 144 | tint 1.0 |" in card
+    assert "path: test-*.tar" in card
+
+
 def test_every_synthetic_file_is_signed_and_trusted(make, checkpoints, tmp_path, monkeypatch):
     config = tmp_path / "config"
     monkeypatch.setenv("PROVENANCE_CONFIG_DIR", str(config))
