@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_PAIRS = 256
 _LEAST_LEVELS = 1e-3  # real images that are all one picture have no variety to divide by
 
 
@@ -30,31 +31,42 @@ class QuickFigures:
     def __init__(self, reals: "NDArray[np.uint8]") -> None:
         self._features = RandomFeatures()
         self._reals = self._features(reals)  # (R, D)
-        self._diversity = diversity(reals)
+        self._diversity = diversity(reals, pairs=_PAIRS)
+        self._duplicates = duplicates(reals).share
 
     def measure(self, samples: "NDArray[np.uint8]") -> dict[str, float]:
         """Return figures of samples, uint8 (N, S, S, 3), N at least 2.
 
         Returns:
-            ``diversity``: distance of pairs of thumbnails, over that of real images; near 0, all
-            samples are one image. ``similarity``: their MS-SSIM less that of real images; near 0
-            is well. ``duplicates``: share of samples that repeat another. ``precision``,
+            ``variety``: product of the next three, the last two as what they leave of 1; near 0,
+            all samples are one image, or a few. ``diversity``: distance of pairs of thumbnails over
+            that of real images. ``duplicates``: share of samples that repeat another, less that of
+            real images. ``similarity``: MS-SSIM of pairs, less that of real images. ``precision``,
             ``recall``, ``density``, ``coverage``, ``frechet`` and ``kernel``: as the functions of
             these names, on random features.
         """
         made = self._features(samples)  # (N, D)
-        found = diversity(samples)
         overlap = manifold(self._reals, made, k=self._neighbours(len(made)))
         return {
-            "diversity": found.thumbnail / max(self._diversity.thumbnail, _LEAST_LEVELS),
-            "similarity": found.ms_ssim - self._diversity.ms_ssim,
-            "duplicates": duplicates(samples).share,
+            **self._variety(samples),
             "precision": overlap.precision,
             "recall": overlap.recall,
             "density": overlap.density,
             "coverage": overlap.coverage,
             "frechet": frechet_distance(self._reals, made),
             "kernel": kernel_distance(self._reals, made),
+        }
+
+    def _variety(self, samples: "NDArray[np.uint8]") -> dict[str, float]:
+        found = diversity(samples, pairs=_PAIRS)
+        apart = found.thumbnail / max(self._diversity.thumbnail, _LEAST_LEVELS)
+        similar = found.ms_ssim - self._diversity.ms_ssim
+        repeated = duplicates(samples).share - self._duplicates
+        return {
+            "variety": apart * (1 - max(repeated, 0.0)) * (1 - max(similar, 0.0)),
+            "diversity": apart,
+            "duplicates": repeated,
+            "similarity": similar,
         }
 
     def _neighbours(self, count: int) -> int:

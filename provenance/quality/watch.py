@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _CHECKS = (0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
-_LEAST_DIVERSITY = 0.1
+# How these were chosen, and what healthy and collapsing runs measure: README.md, Watching
+_LEAST_VARIETY = 0.36
+_FALL = 0.4  # of the best coverage so far
+_NOTABLE_COVERAGE = 0.3  # below, it comes and goes by chance
 _FEWEST_STEPS = 50  # before, nothing has been learned that could have collapsed
 _GROWTH = 1.25  # a young network's samples become more varied from look to look
 _NO_NUMBERS = "weights or samples are no numbers"
+_STATE = ("gentleness", "_left", "_best", "_low", "_coverage", "_began")
 _DONE = {
     "warn": "Training goes on; see on_collapse.",
     "stop": "Training ends with the best state so far.",
@@ -53,9 +57,10 @@ class CollapseWatch:
     ``gentleness`` and goes on from where the run stands, unless weights are no numbers any more,
     which nothing but going back can mend.
 
-    Samples that are hardly varied in the first steps are those of a young network. They count as
-    collapse when they were varied before, or stay as they are until the next look. Weights or
-    samples that are no numbers always count.
+    A sign of collapse is a variety under 0.36 of that of real images, or coverage that fell below
+    0.4 of what it was. In the first steps low variety is a sign of a young network, too: there it
+    counts when variety was higher before, or has hardly grown by the next look. Weights or samples
+    that are no numbers always count.
 
     Attributes:
         n_samples: How many samples a look wants.
@@ -85,7 +90,9 @@ class CollapseWatch:
         self._reals = reals[chosen]
         self._left = sorted(checks)
         self._best: float | None = None  # smallest kernel distance of a healthy look
-        self._low: float | None = None  # diversity at the last look, where that was a low one
+        self._low: float | None = None  # variety at the last look, where that had signs
+        self._coverage = 0.0  # the highest of a healthy look
+        self._began = 0  # step at which the weights were fresh
 
     def is_due(self, fraction: float) -> bool:
         """Return whether a check has been passed since the last call; once for each.
@@ -122,13 +129,12 @@ class CollapseWatch:
 
     def state_dict(self) -> dict[str, Any]:
         """Return remedies taken and checks left, for checkpoints."""
-        names = ("gentleness", "_left", "_best", "_low")
-        return {name.strip("_"): getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in _STATE}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what :meth:`state_dict` returned."""
-        self.gentleness = float(state["gentleness"])
-        self._left, self._best, self._low = list(state["left"]), state["best"], state["low"]
+        for name in _STATE:
+            setattr(self, name, state[name])
 
     @functools.cached_property
     def _reference(self) -> QuickFigures:
@@ -143,23 +149,31 @@ class CollapseWatch:
         finite = np.isfinite(given).all() and all(map(math.isfinite, numbers.values()))
         pixels = np.nan_to_num(given, posinf=255).clip(0, 255).astype(np.uint8)
         figures = {**self._reference.measure(pixels), **numbers}
+        broken = [] if finite and loop.is_finite() else [_NO_NUMBERS]
+        return figures, broken + self._signs(figures)
+
+    def _signs(self, figures: dict[str, float]) -> list[str]:
+        """Return in words which floors the figures are under."""
+        variety, coverage = figures["variety"], figures["coverage"]
         signs = []
-        if not (finite and loop.is_finite()):
-            signs.append(_NO_NUMBERS)
-        if figures["diversity"] < _LEAST_DIVERSITY:
-            signs.append(f"samples lie {figures['diversity']:.2g} times as far apart as real ones")
-        return figures, signs
+        if variety < _LEAST_VARIETY:
+            signs.append(f"samples have {variety:.2g} of the variety of real ones")
+        if self._coverage > _NOTABLE_COVERAGE and coverage < _FALL * self._coverage:
+            signs.append(f"they cover {coverage:.0%} of real ones, after {self._coverage:.0%}")
+        return signs
 
     def _judge(self, figures: dict[str, float], signs: list[str], steps: int) -> bool:
         """Return whether signs mean collapse; remember what the next look is compared with."""
-        before, self._low = self._low, figures["diversity"] if signs else None
+        before, self._low = self._low, figures["variety"] if signs else None
+        if not signs:
+            self._coverage = max(self._coverage, figures["coverage"])
         if _NO_NUMBERS in signs:
             return True
-        if not signs or steps < _FEWEST_STEPS:
+        if not signs or steps - self._began < _FEWEST_STEPS:
             return False
         if self._best is not None:
-            return True  # samples were varied once
-        return before is not None and figures["diversity"] < _GROWTH * before
+            return True  # there were none once
+        return before is not None and figures["variety"] <= _GROWTH * before
 
     def _act(
         self, loop: "TrainingLoop", figures: dict[str, float], signs: list[str], collapse: bool
@@ -176,9 +190,10 @@ class CollapseWatch:
         )  # fmt: skip
         if action in ("stop", "roll-back"):
             loop.restore_best()
-            self._low = None  # a state to start from, as at first
+            self._began = self._began if self._best is not None else loop.steps_taken
         if action in ("soften", "roll-back"):
             self.gentleness /= 2
+            self._low = math.inf  # a run that has collapsed is not given the time to do so again
         if action == "stop":
             loop.stop()
         return action
