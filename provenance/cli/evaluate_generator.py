@@ -106,13 +106,14 @@ def command(
     resolved = resolve_device(device)
     if resolved == "cpu":
         use_threads(1)
+    others = {n: _other(n, files.get(n), resolved) for n in names if n != "learned"}
     trained = load_generator(model, device=resolved)
     reals = read_reals(trained, real, count=2 * count, seed=seed)
     with output.Progress() as progress:
         features = [
             _learned(reals, out, feature_budget, seed, resolved, progress.of("features"))
             if name == "learned"
-            else _other(name, files.get(name), resolved)
+            else others[name]
             for name in dict.fromkeys(names)
         ]
         wanted = max(count, _MODE_SAMPLES) if modes else count

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _IMAGES_AT_ONCE = 256
 _SMALLEST_PX = 8
 _SCALES = 3
-_WIDTHS = (16, 24)
-_UNIT = 10.0  # so that features of photographs vary by about 1
+_WIDTHS = (24, 24)
+_FLOOR = 0.01  # of a response: below, a map counts as empty
 
 
 class Features(Protocol):
@@ -38,12 +38,14 @@ class Features(Protocol):
 
 
 class RandomFeatures:
-    """Responses of convolutions whose weights are drawn, not learned, at three scales.
+    """Strengths of convolutions whose weights are drawn, not learned, at three scales.
 
     They know no objects, and so miss what learned features see; but nothing has taught them to
-    ignore grids, noise and wrong texture either. Of each of two layers at full, half and quarter
-    size, the mean and deviation over the image of every channel: D = 240. That untrained networks
-    describe texture well: Ustyuzhaninov et al. 2016, arXiv 1606.00021.
+    ignore grids and wrong texture either. Mean colour, and for each of two layers at full, half and
+    quarter size the logarithm of every channel's mean absolute response over the image: D = 147.
+    The first layer's kernels have mean 0; the logarithm makes a faint texture count as much as a
+    strong edge. That untrained networks describe texture well: Ustyuzhaninov et al. 2016, arXiv
+    1606.00021.
 
     Args:
         seed: Of the weights; features of different seeds are not comparable.
@@ -52,7 +54,7 @@ class RandomFeatures:
     Example:
         >>> import numpy as np
         >>> RandomFeatures(seed=0)(np.zeros((2, 32, 32, 3), np.uint8)).shape
-        (2, 240)
+        (2, 147)
     """
 
     name = "random"
@@ -62,7 +64,7 @@ class RandomFeatures:
         self._kernels: list[torch.Tensor] = []
 
     def __call__(self, images: "NDArray[np.uint8]") -> "NDArray[np.float32]":
-        """Return float32 (N, 240) of images uint8 (N, S, S, 3), S at least 8.
+        """Return float32 (N, 147) of images uint8 (N, S, S, 3), S at least 8.
 
         Raises:
             UserError: Images are smaller, or no images.
@@ -73,19 +75,26 @@ class RandomFeatures:
 
     def _measure(self, images: "torch.Tensor") -> "torch.Tensor":
         import torch
-        from torch.nn.functional import avg_pool2d, conv2d, pad
+        from torch.nn.functional import avg_pool2d
 
-        found = []
+        found = [images.mean((2, 3))]  # (n, 3)
         for _ in range(_SCALES):
             if min(images.shape[2:]) >= _SMALLEST_PX // 2:
-                maps = images
-                scale = []
-                for kernel in self._kernels:
-                    maps = conv2d(pad(maps, (1, 1, 1, 1), mode="reflect"), kernel).relu()
-                    scale += [maps.mean((2, 3)), maps.std((2, 3))]
+                strengths = self._strengths(images)
                 images = avg_pool2d(images, 2)
-            found += scale  # too small for another scale: the last one again
-        return torch.cat(found, 1) * _UNIT
+            found += strengths  # too small for another scale: the last one again
+        return torch.cat(found, 1)
+
+    def _strengths(self, maps: "torch.Tensor") -> "list[torch.Tensor]":
+        import torch
+        from torch.nn.functional import conv2d, pad
+
+        found = []
+        for kernel in self._kernels:
+            maps = conv2d(pad(maps, (1, 1, 1, 1), mode="reflect"), kernel)
+            found.append(torch.log(maps.abs().mean((2, 3)) + _FLOOR))  # (n, C)
+            maps = maps.relu()
+        return found
 
 
 def _draw_kernels(seed: int) -> "list[torch.Tensor]":
@@ -97,7 +106,7 @@ def _draw_kernels(seed: int) -> "list[torch.Tensor]":
         rng = derive_rng(seed, "random features", layer)
         kernel = torch.randn(width, channels, 3, 3, generator=rng)
         if layer == 0:
-            kernel -= kernel.mean((2, 3), keepdim=True) * 0.5
+            kernel -= kernel.mean((2, 3), keepdim=True)
         kernels.append(kernel * (2 / (channels * 9)) ** 0.5)
         channels = width
     return kernels

@@ -189,7 +189,7 @@ def test_copies_of_training_items_are_told_from_new_ones():
 def test_random_features_repeat_and_depend_on_their_seed():
     images = noise(5)
     found = RandomFeatures(0)(images)
-    assert found.shape == (5, 240)
+    assert found.shape == (5, 147)
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, RandomFeatures(0)(images))
     assert not np.allclose(found, RandomFeatures(1)(images))
