@@ -24,8 +24,9 @@ SPEC = GeneratorSpec(
         "width": 8,
         **_CHOSEN_BY_OBJECTIVE,
         "critic_width": 24,
+        "full_resolution": False,
         "reconstruction": 0.0,
-        "batch": 32,
+        "batch": 16,
         "learning_rate": 0.0,  # 0 and, for the penalty, -1: what goes with the objective
         "penalty": -1.0,
         "average": 0.99,

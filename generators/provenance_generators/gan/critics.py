@@ -26,7 +26,14 @@ class CriticBuilder(Protocol):
     """Builds a critic."""
 
     def __call__(
-        self, size_px: int, *, width: int, classes: int, is_spectral: bool, reconstructs: bool
+        self,
+        size_px: int,
+        *,
+        width: int,
+        classes: int,
+        is_spectral: bool,
+        reconstructs: bool,
+        full_resolution: bool,
     ) -> nn.Module:
         """Return a critic of images of side ``size_px``."""
         ...
@@ -64,7 +71,7 @@ class TrunkCritic(nn.Module):
         self.score = nn.Linear(channels * _BASE_PX**2, 1)
         self.embedding = nn.Embedding(classes, channels) if classes else None
         if self.embedding is not None:
-            nn.init.normal_(self.embedding.weight, std=channels**-0.5)
+            nn.init.zeros_(self.embedding.weight)  # first real, then of its class
         decoded_px = min(size_px, _MOST_DECODED_PX)
         self.decoder = _decoder(channels_decoded, decoded_px) if reconstructs else None
 
@@ -87,11 +94,15 @@ class TrunkCritic(nn.Module):
 
 
 def plain_critic(
-    size_px: int, *, width: int, classes: int, is_spectral: bool, reconstructs: bool
+    size_px: int,
+    *,
+    width: int,
+    classes: int,
+    is_spectral: bool,
+    reconstructs: bool,
+    full_resolution: bool,
 ) -> nn.Module:
-    """Return a stack of strided convolutions, after one at full resolution with few channels.
-
-    Where the first layer halves the side, the generator gets away with a grid of two pixels.
+    """Return a stack of strided convolutions.
 
     Args:
         size_px: Side of the images.
@@ -99,10 +110,15 @@ def plain_critic(
         classes: K.
         is_spectral: Whether weights are divided by their largest singular value.
         reconstructs: Whether there is a decoder.
+        full_resolution: Whether one with few channels at full resolution comes first. It costs
+            time, but where the first layer halves the side, a generator may get away with a grid
+            of two pixels.
     """
-    side, channels = size_px, _channels_at(size_px, width)
-    first = nn.Conv2d(3, channels, 3, padding=1)
-    levels: list[nn.Module] = [nn.Sequential(first, nn.LeakyReLU(SLOPE))]
+    side, channels, levels = size_px, 3, list[nn.Module]()
+    if full_resolution:
+        channels = _channels_at(size_px, width)
+        first = nn.Conv2d(3, channels, 3, padding=1)
+        levels.append(nn.Sequential(first, nn.LeakyReLU(SLOPE)))
     before = channels
     while side > _BASE_PX:
         side //= 2
@@ -125,9 +141,16 @@ def plain_critic(
 
 
 def residual_critic(
-    size_px: int, *, width: int, classes: int, is_spectral: bool, reconstructs: bool
+    size_px: int,
+    *,
+    width: int,
+    classes: int,
+    is_spectral: bool,
+    reconstructs: bool,
+    full_resolution: bool,
 ) -> nn.Module:
     """Return the mirror image of the residual generator; arguments as :func:`plain_critic`."""
+    del full_resolution  # it begins there in any case
     side, channels = size_px, channels_at(size_px, width, RESIDUAL_MULTIPLES)
     levels: list[nn.Module] = [nn.Conv2d(3, channels, 1)]
     before = channels
@@ -189,10 +212,16 @@ class AutoEncoderCritic(nn.Module):
 
 
 def autoencoder_critic(
-    size_px: int, *, width: int, classes: int, is_spectral: bool, reconstructs: bool
+    size_px: int,
+    *,
+    width: int,
+    classes: int,
+    is_spectral: bool,
+    reconstructs: bool,
+    full_resolution: bool,
 ) -> nn.Module:
     """Return an auto-encoder whose scores are errors; it has no further decoder."""
-    del reconstructs
+    del reconstructs, full_resolution
     critic = AutoEncoderCritic(size_px, width=width, classes=classes)
     return _spectral(critic) if is_spectral else critic
 

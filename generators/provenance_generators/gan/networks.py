@@ -23,6 +23,7 @@ from provenance_generators.upsampling import norm, upsample
 
 LATENT_SIZE = 128
 CLASS_SIZE = 32
+_CLASS_SPREAD = 0.2  # of embeddings at first: with 1, all images of a class were alike for long
 _BASE_PX = 4  # side of the coarsest maps
 _MULTIPLES = {4: 16.0, 8: 8.0, 16: 4.0, 32: 2.0, 64: 1.0, 128: 0.5, 256: 0.25}
 """Channels at each side, in multiples of the setting ``width``."""
@@ -41,7 +42,8 @@ class Generator(nn.Module):
     def __init__(self, classes: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(classes, CLASS_SIZE) if classes else None
-        if classes:
+        if self.embedding is not None:
+            nn.init.normal_(self.embedding.weight, std=_CLASS_SPREAD)
             self.register_buffer("shares", torch.full((classes,), 1 / classes))
         self.code_size = LATENT_SIZE + CLASS_SIZE * bool(classes)
 

@@ -44,6 +44,7 @@ class Settings:
         critic_norm: ``none`` or ``spectral``, of the critic's weights; ``auto``: the objective's.
         critic_steps: For one step of the generator; 0: the objective's.
         critic_width: Channels of the critic at 16 px (plain), or in units of its table.
+        full_resolution: Whether a plain critic has a layer before it halves the side.
         reconstruction: Weight of the error with which the critic restores real images.
         batch: Images a step and process.
         learning_rate: Of both Adam optimisers; 0: the objective's.
@@ -65,6 +66,7 @@ class Settings:
     critic_norm: str
     critic_steps: int
     critic_width: int
+    full_resolution: bool
     reconstruction: float
     batch: int
     learning_rate: float
@@ -135,6 +137,7 @@ class Settings:
             classes=len(self.classes),
             is_spectral=self.critic_norm == "spectral",
             reconstructs=self.reconstruction > 0,
+            full_resolution=self.full_resolution,
         )
 
     def _settled(self) -> Self:

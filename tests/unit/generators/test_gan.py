@@ -1,7 +1,5 @@
 """The GAN: its loss, its networks, its steps to the digit, and what it does with bad input."""
 
-import functools
-import json
 import subprocess
 import sys
 from textwrap import dedent
@@ -9,29 +7,20 @@ from textwrap import dedent
 import numpy as np
 import pytest
 import torch
+from gan_runs import EAGER_LOOP, OPTIONS, KilledError, context, kill_at_3, lines
 from scenes import scenes
 
-from provenance import ArtefactError, FitContext, Media, MediaKind, UserError
+from provenance import ArtefactError, Media, MediaKind, UserError
 from provenance.media import decode_image
-from provenance.training import TrainingLoop, load_weights, save_weights
+from provenance.training import load_weights, save_weights
 from provenance_generators.gan import SPEC
 from provenance_generators.gan.generator import GANGenerator
-from provenance_generators.gan.loss import critic_loss, generator_loss, score_with_penalty
-from provenance_generators.gan.model import LATENT_SIZE, Critic, Generator, SkipExcitation
-from provenance_generators.gan.monitors import monitors
 
-OPTIONS = {"width": 2, "critic_width": 4, "batch": 8}
 GOLDEN = {
-    "critic_loss": [0.66673, 0.66451, 0.69219],
-    "generator_loss": [0.75798, 0.76029, 0.71294],
-    "penalty": [0.0027064, 0.0029124, 0.0018603],
+    "critic_loss": [0.66148, 0.58542, 0.5493],
+    "generator_loss": [0.74869, 0.89321, 0.97369],
+    "penalty": [0.016175, 0.021517, 0.020566],
 }
-
-
-def context(folder, **changes):
-    return FitContext(
-        **{"workdir": folder, "seed": 3, "max_steps": 3, "options": OPTIONS, **changes}
-    )
 
 
 @pytest.fixture(scope="module")
@@ -44,106 +33,8 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def eager(monkeypatch):
-    """Log and save at every step, however fast the machine."""
-    loop = functools.partial(TrainingLoop, checkpoint_every_s=0.0, log_every_s=0.0)
-    monkeypatch.setattr("provenance_generators.gan.train.TrainingLoop", loop)
-
-
-def lines(folder):
-    text = (folder / "train" / "log.jsonl").read_text()
-    return [json.loads(line) for line in text.splitlines()]
-
-
-# --- loss -----------------------------------------------------------------------------------------
-
-
-def test_losses_are_those_of_the_paper():
-    real, fake = torch.tensor([[2.0], [-1.0]]), torch.tensor([[0.5], [3.0]])
-    expected = torch.tensor([1.5, -4.0])  # real minus fake, in pairs
-    assert critic_loss(real, fake).item() == pytest.approx(
-        -torch.log(torch.sigmoid(expected)).mean().item()
-    )
-    assert generator_loss(real, fake).item() == pytest.approx(
-        -torch.log(torch.sigmoid(-expected)).mean().item()
-    )
-
-
-def test_losses_compare_scores_and_ignore_their_level():
-    real, fake = torch.randn(5, 1), torch.randn(5, 1)
-    for loss in (critic_loss, generator_loss):
-        torch.testing.assert_close(loss(real, fake), loss(real + 7, fake + 7))
-
-
-def test_slope_is_the_squared_gradient_of_each_image():
-    weight = torch.randn(3 * 4 * 4)
-    critic = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 1))
-    with torch.no_grad():
-        critic[1].weight.copy_(weight[None])
-    scores, slopes = score_with_penalty(critic, torch.randn(2, 3, 4, 4))
-    assert scores.shape == (2, 1)
-    torch.testing.assert_close(slopes, weight.square().sum().expand(2))
-
-
-def test_penalty_reaches_the_weights_and_flattens_the_critic():
-    torch.manual_seed(0)
-    critic, images = Critic(32, width=4), torch.randn(4, 3, 32, 32)
-    optimizer = torch.optim.SGD(critic.parameters(), lr=0.01)
-    before = score_with_penalty(critic, images)[1].mean().item()
-    for _ in range(20):
-        optimizer.zero_grad()
-        score_with_penalty(critic, images)[1].mean().backward()
-        optimizer.step()
-    assert score_with_penalty(critic, images)[1].mean().item() < 0.9 * before
-
-
-def test_penalty_is_computed_in_float32_under_autocast():
-    critic = Critic(32, width=4)
-    images = torch.randn(2, 3, 32, 32)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert critic(images).dtype == torch.bfloat16
-        scores, slopes = score_with_penalty(critic, images)
-    assert scores.dtype == slopes.dtype == torch.float32
-
-
-# --- networks and monitors ------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("size_px", SPEC.sizes_px)
-def test_network_shapes(size_px):
-    images = Generator(size_px, width=2)(torch.randn(3, LATENT_SIZE))
-    assert images.shape == (3, 3, size_px, size_px)
-    assert images.abs().max() <= 1
-    assert Critic(size_px, width=4)(images).shape == (3, 1)
-
-
-def test_every_weight_of_the_generator_is_used():
-    generator = Generator(64, width=2)
-    generator(torch.randn(4, LATENT_SIZE)).square().sum().backward()
-    unused = [name for name, p in generator.named_parameters() if p.grad is None]
-    assert unused == []
-
-
-def test_excitation_scales_channels_and_nothing_else():
-    fine, coarse = torch.randn(2, 4, 16, 16), torch.randn(2, 6, 4, 4)
-    share = SkipExcitation(6, 4)(fine, coarse) / fine
-    torch.testing.assert_close(share, share[..., :1, :1].expand_as(share))
-    assert share.min() > 0
-    assert share.max() < 1
-
-
-def test_critic_scores_each_image_on_its_own():
-    critic, images = Critic(32, width=4), torch.randn(4, 3, 32, 32)
-    torch.testing.assert_close(critic(images)[1:2], critic(images[1:2]))
-
-
-def test_monitors_see_collapse_blur_and_likeness():
-    rng = torch.Generator().manual_seed(0)
-    reals = torch.rand(64, 3, 32, 32, generator=rng) * 2 - 1
-    assert monitors(reals, reals) == {"diversity": 1.0, "detail": 1.0}
-    one = reals[:1].expand(64, -1, -1, -1)
-    assert monitors(one, reals)["diversity"] == pytest.approx(0, abs=1e-3)
-    blurred = torch.nn.functional.avg_pool2d(reals, 5, stride=1, padding=2)
-    assert monitors(blurred, reals)["detail"] < 0.5
+    """Log and save at every step."""
+    monkeypatch.setattr("provenance_generators.gan.train.TrainingLoop", EAGER_LOOP)
 
 
 # --- training -------------------------------------------------------------------------------------
@@ -164,6 +55,7 @@ def test_log_and_sheets_describe_the_run(trained):
     last = lines(folder)[-1]
     assert last["step"] == 3
     assert last["diversity"] > 0
+    assert last["collapse"] == "none"
     assert last["detail"] > 0
     sheets = sorted((folder / "samples").iterdir())
     assert sheets[-1].name == "step_000003.png"
@@ -193,15 +85,6 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path):
     assert (tmp_path / "cut" / "train" / "checkpoint.pt").exists()
     halved.fit(source, context(tmp_path / "cut", max_steps=4, resume=True))
     np.testing.assert_array_equal(whole.sample(4, seed=1), halved.sample(4, seed=1))
-
-
-class KilledError(Exception):
-    """Stands in for a kill."""
-
-
-def kill_at_3(fraction, message):
-    if "step 3" in message:
-        raise KilledError
 
 
 def test_budget_in_seconds_is_kept(tmp_path):
@@ -254,7 +137,9 @@ def test_two_processes_train_one_model(tmp_path):
 def test_training_in_mixed_precision_on_a_gpu(tmp_path):
     model = GANGenerator()
     model.fit(scenes(32), context(tmp_path, device="cuda", max_steps=20))
-    assert all(np.isfinite(value) for line in lines(tmp_path) for value in line.values())
+    assert all(
+        np.isfinite(line["critic_loss"]) for line in lines(tmp_path) if "critic_loss" in line
+    )
     assert len(np.unique(model.sample(8, seed=0))) > 8
 
 
@@ -314,9 +199,9 @@ def test_interpolation_goes_from_one_sample_to_the_other(trained):
 # --- bad input and damaged files ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size_px", [16, 33, 128])
+@pytest.mark.parametrize("size_px", [16, 33, 512])
 def test_other_sizes_are_user_errors(tmp_path, size_px):
-    with pytest.raises(UserError, match="32 or 64"):
+    with pytest.raises(UserError, match="256 x 256"):
         GANGenerator().fit(scenes(4, size_px), context(tmp_path))
 
 
@@ -379,9 +264,6 @@ def test_loading_is_strict(trained, tmp_path, damage):
 
 def test_saved_settings_are_complete(trained, tmp_path):
     trained[0].save(tmp_path)
-    assert load_weights(tmp_path)[1] == {
-        "family": "gan",
-        "version": SPEC.version,
-        "size_px": 32,
-        "width": 2,
-    }
+    saved = load_weights(tmp_path)[1]
+    assert set(SPEC.options) | {"family", "version", "size_px", "classes"} == set(saved)
+    assert (saved["width"], saved["critic"], saved["penalty"]) == (2, "plain", 0.1)
