@@ -1,29 +1,23 @@
 """Walks a folder, decodes what is an image, and cuts each into patches."""
 
 import logging
-import math
 import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-import numpy as np
-
 from provenance import InputSpec, Media, MediaKind, UnreadableError, UserError
 from provenance.media import ImageLimits, decode_image, recognise
-from provenance.training import derive_seed
-from provenance_datasets.patches import patches, round_robin, window_side_px
+from provenance_datasets.records import Record, cut_records
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 _LOG = logging.getLogger(__name__)
 _CORPUS_MARKS = frozenset({"corpus.json", ".work"})
 """What a corpus of ``generate`` holds, finished (the first) or begun (the second)."""
-MOST_PER_FILE = 600
-_HEADROOM = 4
-"""A file may give this many times its fair share, for files that have less than theirs."""
 
 
 class Folder:
@@ -57,61 +51,21 @@ class Folder:
         Raises:
             UserError: The window is no square crop, or the folder has no image of that size.
         """
-        side_px = window_side_px(window, "folder")
         files = list_files(self._root)
-        order = np.random.default_rng(derive_seed(seed, "folder")).permutation(len(files))
-        most = MOST_PER_FILE
-        if count is not None and files:
-            most = min(most, _HEADROOM * math.ceil(count / len(files)))
-        groups = self._cut([files[i] for i in order], side_px, most, count, seed)
-        if not groups:
+        records = [self._record(path) for path in files]
+        where = str(self._root)
+        items = cut_records(records, window, source="folder", where=where, count=count, seed=seed)
+        if not items:
             raise UserError(
-                f"{self._root} has no image of {side_px} px or more among {len(files)} files. "
-                f"Hidden files, symbolic links and corpora of this suite are not read."
+                f"{self._root} has no image of {window.size_px} px or more among {len(files)} "
+                f"files. Hidden files, symbolic links and corpora of this suite are not read."
             )
-        return round_robin(groups, count)
+        return items
 
-    def _cut(
-        self, files: list[Path], side_px: int, most: int, count: int | None, seed: int
-    ) -> list[list[Media]]:
-        groups: list[list[Media]] = []
-        skipped = own_scale = 0
-        for path in files:
-            if count is not None and len(groups) >= count:  # one patch of each file is enough
-                break
-            try:
-                pixels = _read(path, side_px)
-            except UnreadableError as error:
-                skipped += 1
-                _LOG.warning("Skipped %s: %s", path, error)
-                continue
-            own_scale += min(pixels.shape[:2]) < 2 * side_px
-            if cut := self._patches(path, pixels, side_px, most, seed):
-                groups.append(cut)
-        if skipped:
-            _LOG.warning("Skipped %d files of %s", skipped, self._root)
-        if own_scale:
-            _LOG.info("%d pictures are below %d px: used at own scale", own_scale, 2 * side_px)
-        return groups
-
-    def _patches(
-        self,
-        path: Path,
-        pixels: "NDArray[np.uint8]",
-        side_px: int,
-        most: int,
-        seed: int,
-    ) -> list[Media]:
+    def _record(self, path: Path) -> Record:
         relative = Path(_as_text(path.relative_to(self._root)))
-        return patches(
-            pixels,
-            name=relative.as_posix(),
-            group=relative.as_posix(),
-            side_px=side_px,
-            most=most,
-            seed=seed,
-            category=relative.parent.name or None,
-        )
+        category = relative.parent.name or None
+        return Record(relative.as_posix(), lambda: (_read(path), category), str(path))
 
 
 def list_files(root: Path) -> list[Path]:
@@ -139,16 +93,13 @@ def _is_regular(path: Path) -> bool:
         return False
 
 
-def _read(path: Path, side_px: int) -> "NDArray[np.uint8]":
+def _read(path: Path) -> "NDArray[np.uint8]":
     try:
         with path.open("rb") as stream:
             data = _read_image(stream)
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror or error}") from error
-    pixels = decode_image(data)
-    if min(pixels.shape[:2]) < side_px:
-        raise UnreadableError(f"{pixels.shape[1]} x {pixels.shape[0]} px is below {side_px} px")
-    return pixels
+    return decode_image(data)
 
 
 def _read_image(stream: BinaryIO) -> bytes:

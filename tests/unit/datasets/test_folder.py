@@ -66,7 +66,7 @@ def test_what_is_no_picture_costs_a_line_and_is_counted(pictures, picture, caplo
     lines = [record.getMessage() for record in caplog.records]
     for name in ("notes.txt", "liar.jpg", "torn.png", "empty.png", "tiny.png"):
         assert sum(name in line for line in lines) == 1
-    assert any("Skipped 5 files" in line for line in lines)
+    assert any("Skipped 5 pictures" in line for line in lines)
 
 
 def test_hidden_files_and_links_are_not_read(pictures, picture, tmp_path_factory):
