@@ -1,7 +1,9 @@
 """Figures that a training run can afford at every look: 256 images of 32 px in half a second.
 
-Features are those of random weights and thumbnails, which need no training. All figures of the real
-images are computed once. Notation: N samples, R real images, S = side in pixels.
+Where samples lie is asked on thumbnails, layout and colour: a young, blurry generator varies these,
+one that has collapsed does not. How far off they are is asked on features of random weights, which
+see texture. Nothing needs training, and all figures of the real images are computed once.
+Notation: N samples, R real images, S = side in pixels, D features.
 """
 
 from typing import TYPE_CHECKING
@@ -11,7 +13,7 @@ from provenance.quality.features import RandomFeatures
 from provenance.quality.frechet import frechet_distance
 from provenance.quality.kernels import kernel_distance
 from provenance.quality.neighbourhoods import NEIGHBOURS, manifold
-from provenance.quality.variety import diversity
+from provenance.quality.variety import diversity, thumbnails
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +33,7 @@ class QuickFigures:
     def __init__(self, reals: "NDArray[np.uint8]") -> None:
         self._features = RandomFeatures()
         self._reals = self._features(reals)  # (R, D)
+        self._layouts = thumbnails(reals)  # (R, 192)
         self._diversity = diversity(reals, pairs=_PAIRS)
         self._duplicates = duplicates(reals).share
 
@@ -42,11 +45,11 @@ class QuickFigures:
             all samples are one image, or a few. ``diversity``: distance of pairs of thumbnails over
             that of real images. ``duplicates``: share of samples that repeat another, less that of
             real images. ``similarity``: MS-SSIM of pairs, less that of real images. ``precision``,
-            ``recall``, ``density``, ``coverage``, ``frechet`` and ``kernel``: as the functions of
-            these names, on random features.
+            ``recall``, ``density`` and ``coverage``: as in :func:`manifold`, on thumbnails.
+            ``frechet`` and ``kernel``: the distances of these names, on random features.
         """
         made = self._features(samples)  # (N, D)
-        overlap = manifold(self._reals, made, k=self._neighbours(len(made)))
+        overlap = manifold(self._layouts, thumbnails(samples), k=self._neighbours(len(made)))
         return {
             **self._variety(samples),
             "precision": overlap.precision,

@@ -24,12 +24,12 @@ _LOG = logging.getLogger(__name__)
 _CHECKS = (0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
 # How these were chosen, and what healthy and collapsing runs measure: README.md, Watching
 _LEAST_VARIETY = 0.36
-_FALL = 0.4  # of the best coverage so far
-_NOTABLE_COVERAGE = 0.3  # below, it comes and goes by chance
+_FALL = 0.35  # of the best recall so far
+_NOTABLE_RECALL = 0.3  # below, it comes and goes by chance
 _FEWEST_STEPS = 50  # before, nothing has been learned that could have collapsed
 _GROWTH = 1.25  # a young network's samples become more varied from look to look
 _NO_NUMBERS = "weights or samples are no numbers"
-_STATE = ("gentleness", "_left", "_best", "_low", "_coverage", "_began")
+_STATE = ("gentleness", "_left", "_best", "_low", "_recall", "_began")
 _DONE = {
     "warn": "Training goes on; see on_collapse.",
     "stop": "Training ends with the best state so far.",
@@ -57,10 +57,10 @@ class CollapseWatch:
     ``gentleness`` and goes on from where the run stands, unless weights are no numbers any more,
     which nothing but going back can mend.
 
-    A sign of collapse is a variety under 0.36 of that of real images, or coverage that fell below
-    0.4 of what it was. In the first steps low variety is a sign of a young network, too: there it
+    A sign of collapse is a variety under 0.36 of that of real images, or a recall of layouts below
+    0.35 of what it was. In the first steps low variety is a sign of a young network, too: there it
     counts when variety was higher before, or has hardly grown by the next look. Weights or samples
-    that are no numbers always count.
+    that are no numbers always count. No other sign does: poor samples that differ are no collapse.
 
     Attributes:
         n_samples: How many samples a look wants.
@@ -91,7 +91,7 @@ class CollapseWatch:
         self._left = sorted(checks)
         self._best: float | None = None  # smallest kernel distance of a healthy look
         self._low: float | None = None  # variety at the last look, where that had signs
-        self._coverage = 0.0  # the highest of a healthy look
+        self._recall = 0.0  # the highest of a healthy look
         self._began = 0  # step at which the weights were fresh
 
     def is_due(self, fraction: float) -> bool:
@@ -154,19 +154,19 @@ class CollapseWatch:
 
     def _signs(self, figures: dict[str, float]) -> list[str]:
         """Return in words which floors the figures are under."""
-        variety, coverage = figures["variety"], figures["coverage"]
+        variety, recall = figures["variety"], figures["recall"]
         signs = []
         if variety < _LEAST_VARIETY:
             signs.append(f"samples have {variety:.2g} of the variety of real ones")
-        if self._coverage > _NOTABLE_COVERAGE and coverage < _FALL * self._coverage:
-            signs.append(f"they cover {coverage:.0%} of real ones, after {self._coverage:.0%}")
+        if self._recall > _NOTABLE_RECALL and recall < _FALL * self._recall:
+            signs.append(f"recall fell from {self._recall:.2f} to {recall:.2f}")
         return signs
 
     def _judge(self, figures: dict[str, float], signs: list[str], steps: int) -> bool:
         """Return whether signs mean collapse; remember what the next look is compared with."""
         before, self._low = self._low, figures["variety"] if signs else None
         if not signs:
-            self._coverage = max(self._coverage, figures["coverage"])
+            self._recall = max(self._recall, figures["recall"])
         if _NO_NUMBERS in signs:
             return True
         if not signs or steps - self._began < _FEWEST_STEPS:
