@@ -211,9 +211,9 @@ class TransformerPrior(nn.Module):
 
     def forward(self, tokens):
         """Return logits (N, T, V) of each token, given those before it."""
-        start = tokens.new_full((len(tokens), 1), self.codes)
-        x = self.embed(torch.cat([start, tokens[:, :-1]], dim=1)) + self.place
-        return self.head(self.blocks(x, mask=self.mask, is_causal=True))
+        start, count = tokens.new_full((len(tokens), 1), self.codes), tokens.shape[1]
+        x = self.embed(torch.cat([start, tokens[:, :-1]], dim=1)) + self.place[:count]
+        return self.head(self.blocks(x, mask=self.mask[:count, :count], is_causal=True))
 
 
 class GatedPixelCNN(nn.Module):
@@ -233,7 +233,7 @@ class GatedPixelCNN(nn.Module):
 
     def forward(self, tokens):
         """Return logits (N, T, V) of each token, given those before it."""
-        x = self.embed(tokens).view(-1, 8, 8, self.width).permute(0, 3, 1, 2)  # (N, C, 8, 8)
+        x = self.embed(tokens).unflatten(1, (-1, 8)).permute(0, 3, 1, 2)  # (N, C, rows, 8)
         x = gate(self.first(x))
         for layer in self.rest:
             x = x + gate(layer(x))
@@ -290,7 +290,8 @@ class TokenModel:
         self.prior.eval()
         tokens = torch.zeros(n, _TOKENS, dtype=torch.long)
         for place in range(_TOKENS):
-            chances = self.prior(tokens)[:, place].softmax(-1)  # (N, V)
+            rows = tokens[:, : 8 * (place // 8 + 1)]  # what lies below is not looked at
+            chances = self.prior(rows)[:, place].softmax(-1)  # (N, V)
             tokens[:, place] = torch.multinomial(chances, 1)[:, 0]
         return self.tokenizer.decode(tokens).clamp(-1, 1)
 

@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 
 import c2pa
 import pytest
+from session_worker import sign_and_verify
 
 import provenance
 from provenance.credentials import CredentialSession, sign_many
@@ -195,10 +196,6 @@ def test_large_files_are_streamed(source, session, monkeypatch):
 # --- processes ------------------------------------------------------------------------------------
 
 
-def _signed_in_worker(session, data):
-    return session.sign(data), session.verify(data).integrity
-
-
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_session_rebuilds_itself_in_other_processes(session, png, tmp_path, method):
     (tmp_path / "logo.png").write_bytes(png)
@@ -206,7 +203,7 @@ def test_a_session_rebuilds_itself_in_other_processes(session, png, tmp_path, me
     session = CredentialSession(session.recipe, ingredients=[part])
     signed = session.sign(png)  # so that there is something native to leave behind
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(method)) as pool:
-        theirs, integrity = pool.submit(_signed_in_worker, session, signed).result()
+        theirs, integrity = pool.submit(sign_and_verify, session, signed).result()
     assert integrity == "ok"
     credential = session.verify(theirs)
     assert (credential.integrity, credential.signer) == ("ok", "trusted")
