@@ -30,7 +30,7 @@ def test_rows_have_designs_keys_in_designs_order(corpus_folder):
         "file_name sha256 kind label generator generator_version checkpoint seed class parent "
         "step split manifest"
     )
-    assert list(json.loads(line)) == [*design.split(), "group"]
+    assert list(json.loads(line)) == [*design.split(), "group", "member"]
 
 
 def test_splits_never_share_a_photograph(corpus):
