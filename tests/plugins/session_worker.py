@@ -1,6 +1,6 @@
 """What a session does in another process. Beside the plugins, where any process can import it.
 
-A module below ``tests`` cannot be imported where somebody's distribution has a package of that name.
+A module below ``tests`` cannot be imported where a distribution brings a package of that name.
 """
 
 
