@@ -23,6 +23,7 @@ _SHOWN_AND_DONE = {"-h", "--help", "--version"}
 COMMANDS: Mapping[str, str] = {
     "generate": "Train generators on real media and write a labelled, signed corpus.",
     "evaluate-generator": "Measure a generator's samples against real images.",
+    "inspect": "Write a page about a trained generator: curves, samples, directions, copies.",
     "train-detector": "Train, calibrate and test detectors on a corpus.",
     "scan": "Say per file what the evidence is: credentials, detectors.",
     "audit": "Test whether containers and sizes alone give a corpus's labels away.",

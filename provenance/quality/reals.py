@@ -37,6 +37,7 @@ class RealImages:
         to_learn: Images for learned features; none of ``unseen`` where there are others.
         labels: Number of the class or group of each of ``to_learn``; None where there are neither.
         is_unseen: Whether ``unseen`` is what it says.
+        classes: Names that ``labels`` number; empty where those are groups, or there are none.
     """
 
     unseen: "NDArray[np.uint8]"
@@ -44,6 +45,7 @@ class RealImages:
     to_learn: "NDArray[np.uint8]"
     labels: "NDArray[np.int64] | None"
     is_unseen: bool
+    classes: tuple[str, ...] = ()
 
 
 def read_reals(
@@ -86,6 +88,7 @@ def read_reals(
         _stack(learn),
         _labels(learn),
         is_unseen,
+        find_classes(learn),
     )
 
 
