@@ -21,6 +21,7 @@ _SMALLEST_PX = 8
 _SCALES = 3
 _WIDTHS = (24, 24)
 _FLOOR = 0.01  # of a response: below, a map counts as empty
+_TYPICAL = -1.6  # logarithm of photographs' responses: kernels of products want features about 0
 
 
 class Features(Protocol):
@@ -92,7 +93,7 @@ class RandomFeatures:
         found = []
         for kernel in self._kernels:
             maps = conv2d(pad(maps, (1, 1, 1, 1), mode="reflect"), kernel)
-            found.append(torch.log(maps.abs().mean((2, 3)) + _FLOOR))  # (n, C)
+            found.append(torch.log(maps.abs().mean((2, 3)) + _FLOOR) - _TYPICAL)  # (n, C)
             maps = maps.relu()
         return found
 

@@ -28,7 +28,7 @@ def measured(photos):
     grid = np.where((rows + columns) % 2, 7, -7)[None, :, :, None]
     sets = {
         "real": more,
-        "repeated": np.repeat(more[:12], COUNT // 12, axis=0),
+        "repeated": np.repeat(more[:9], COUNT // 9, axis=0),
         "blurred": np.stack([cv2.GaussianBlur(image, (0, 0), 1.5) for image in more]),
         "checkerboard": (more.astype(int) + grid).clip(0, 255).astype(np.uint8),
         "copied": photos[3 * COUNT :],
