@@ -2,6 +2,7 @@
 
 import functools
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -31,6 +32,7 @@ from provenance.testing.probes import optimiser_steps, raises
 from provenance.training import WEIGHTS_FILE
 from provenance.types import MediaKind
 
+_SMALL_PX = 64  # larger images cost a CPU many times as much
 _METHODS = ("reconstruct", "resample", "interpolate", "directions")  # named as capabilities are
 
 
@@ -68,9 +70,17 @@ def _samples_have_the_learned_shape(subject: Subject) -> None:
 
 
 def _every_size_can_be_learned(subject: Subject) -> None:
+    _assert_learns(subject, [side for side in subject.spec.sizes_px if side <= _SMALL_PX])
+
+
+def _every_large_size_can_be_learned(subject: Subject) -> None:
+    _assert_learns(subject, [side for side in subject.spec.sizes_px if side > _SMALL_PX])
+
+
+def _assert_learns(subject: Subject, sides: Sequence[int]) -> None:
     if subject.make_source is None:
         return
-    for size_px in set(subject.spec.sizes_px) - {side_px(subject)}:
+    for size_px in set(sides) - {side_px(subject)}:
         generator = subject.run(subject.make_source(size_px), f"size-{size_px}")
         assert_batch(subject, generator.sample(2, seed=0), 2, size_px)
 
@@ -254,6 +264,7 @@ PROMISES = (
     _capabilities_are_honest,
     _samples_have_the_learned_shape,
     _every_size_can_be_learned,
+    _every_large_size_can_be_learned,
     _samples_repeat,
     _samples_depend_on_their_own_seed,
     _seeds_matter,

@@ -28,8 +28,8 @@ from provenance.types import Label, Media, MediaKind
 
 CHECKS: Mapping[str, Callable[[Subject], None]] = by_name(*PROMISES, *CONTROLS, *EDITS, *SETTINGS)
 """Every check by its name, as in :class:`CheckResult` and ``expected_failed_checks``."""
-SLOW_CHECKS = frozenset({"every_preset_and_variant_learns"})
-"""Those that train once more for each of many settings."""
+SLOW_CHECKS = frozenset({"every_large_size_can_be_learned", "every_preset_and_variant_learns"})
+"""Those that train once more for each of many settings, or for each large size."""
 _ITEMS = 24  # real images; enough for any batch, few enough to be made at once
 
 
