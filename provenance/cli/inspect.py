@@ -90,8 +90,9 @@ def command(
 def _view(trained: "TrainedGenerator", real: str | None, seed: int, samples: int) -> "View":
     from provenance.quality.inspection import View
 
-    reals, why = _reals(trained, real, seed)
-    return View(trained, reals, no_reals=why, seed=seed, samples=samples)
+    view = View(trained, None, seed=seed, samples=samples)  # refuses what cannot be shown
+    view.reals, view.no_reals = _reals(trained, real, seed)
+    return view
 
 
 def _reals(

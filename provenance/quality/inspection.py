@@ -74,6 +74,13 @@ class Section:
         return found
 
 
+Convert = Callable[[Any], Any]
+
+
+def _as_it_is(found: Any) -> Any:
+    return found
+
+
 class View:
     """A trained generator whose answers are checked, beside real images.
 
@@ -152,23 +159,33 @@ class View:
             source=f"{self.name}: {method}",
         )
 
-    def call(self, method: str, *arguments: Any, **named: Any) -> Any:
+    def call(self, method: str, *arguments: Any, convert: Convert = _as_it_is, **named: Any) -> Any:
         """Call a method of the generator.
 
+        Args:
+            method: Its name.
+            arguments: Its arguments.
+            convert: Turns the answer into something known; what is wrong is the plugin's fault.
+            named: Further arguments.
+
         Raises:
-            PluginError: It failed, or there is none.
+            PluginError: It failed, there is none, or the answer is of another kind.
         """
         with plugin_at_work(self.name, method):
-            return getattr(self.trained.model, method)(*arguments, **named)
+            return convert(getattr(self.trained.model, method)(*arguments, **named))
 
-    def attribute(self, name: str) -> Any:
+    def attribute(self, name: str, *, convert: Convert = _as_it_is) -> Any:
         """Return an attribute of the generator.
 
+        Args:
+            name: Of the attribute.
+            convert: As for :meth:`call`.
+
         Raises:
-            PluginError: It failed, or there is none.
+            PluginError: It failed, there is none, or it is of another kind.
         """
         with plugin_at_work(self.name, name):
-            return getattr(self.trained.model, name)
+            return convert(getattr(self.trained.model, name))
 
 
 @dataclass(frozen=True, slots=True)

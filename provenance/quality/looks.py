@@ -4,6 +4,7 @@ Notation: N images of side S, K classes, V codes.
 """
 
 from collections import Counter
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,13 +16,18 @@ from provenance.quality.memorisation import see_neighbours
 from provenance.quality.variety import diversity
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
+
+    from provenance.contracts import Direction
 
 SHOWN = 48
 AMOUNTS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 _PAIRS, _STEPS = 4, 9
-_MOST_DIRECTIONS, _SEEDS_A_DIRECTION = 8, 2
+_MOST_DIRECTIONS, _SEEDS_A_DIRECTION = 10, 2
 _MOST_CLASSES, _OF_EACH_CLASS = 12, 24
+_NEAREST = 3  # of so few images, wider balls cover everything
 _REAL_ITEMS, _FRACTION = 9, 0.5
 _SCORED = 48
 _BARS = 64
@@ -72,13 +78,14 @@ def see_interpolations(view: View) -> Section:
         a, b = view.first_seed + 2 * pair, view.first_seed + 2 * pair + 1
         made = view.images("interpolate", _STEPS, a, b, _STEPS)
         places = tuple(f"{100 * i / (_STEPS - 1):.0f} %" for i in range(_STEPS))
-        strips.append(Strip(f"Seeds {a} and {b}", made, places, smoothness(made)))
+        figures = {**smoothness(made), "from_mixture": from_mixture(made)}
+        strips.append(Strip(f"Seeds {a} and {b}", made, places, figures))
     return Section("interpolations", tuple(strips), {"between_samples": _typical(view)})
 
 
 def see_directions(view: View) -> Section:
     """Move samples along the strongest directions, and measure how evenly."""
-    found = sorted(view.call("directions"), key=lambda one: -float(one.strength))
+    found = view.call("directions", convert=strongest_in_turn)
     strips = []
     for one in found[:_MOST_DIRECTIONS]:
         for seed in range(view.first_seed, view.first_seed + _SEEDS_A_DIRECTION):
@@ -88,6 +95,18 @@ def see_directions(view: View) -> Section:
             strips.append(Strip(f"{one.name} ({one.how}), seed {seed}", made, captions, figures))
     figures = {"directions": len(found), "between_samples": _typical(view)}
     return Section("directions", tuple(strips), figures)
+
+
+def strongest_in_turn(directions: "Sequence[Direction]") -> "list[Direction]":
+    """Return directions, the strongest of each kind first, then the second of each, and so on.
+
+    Strengths compare directions of one kind (``how``) only.
+    """
+    ranked: dict[str, list[Direction]] = {}
+    for one in sorted(directions, key=lambda one: -float(one.strength)):
+        ranked.setdefault(one.how, []).append(one)
+    turns = zip_longest(*ranked.values())
+    return [one for turn in turns for one in turn if one is not None]
 
 
 def smoothness(images: "NDArray[np.uint8]") -> dict[str, float]:
@@ -110,6 +129,16 @@ def smoothness(images: "NDArray[np.uint8]") -> dict[str, float]:
         "unevenness": round(largest / mean, 2) if mean else 0.0,
         "total": round(float(np.sqrt(np.square(pixels[-1] - pixels[0]).mean())), 2),
     }
+
+
+def from_mixture(images: "NDArray[np.uint8]") -> float:
+    """Return how far the middle image is from the mean of both ends, in grey levels.
+
+    0 is a fade from one picture to the other, for which nobody needs a generator.
+    """
+    pixels = images.astype(np.float32)
+    apart = pixels[len(pixels) // 2] - (pixels[0] + pixels[-1]) / 2
+    return round(float(np.sqrt(np.square(apart).mean())), 2)
 
 
 def _typical(view: View) -> float:
@@ -159,7 +188,7 @@ def see_likelihoods(view: View) -> Section:
     figures = {}
     for name, images in sets.items():
         if images is not None and len(images):
-            bits = np.asarray(view.call("bits_per_dim", images.copy()), np.float64)
+            bits = view.call("bits_per_dim", images.copy(), convert=_numbers)
             if bits.shape != (len(images),) or not np.isfinite(bits).all():
                 raise PluginError(f"{view.name}: bits_per_dim gave {bits.shape}, or no numbers")
             figures[name] = round(float(bits.mean()), 4)
@@ -171,7 +200,7 @@ def see_likelihoods(view: View) -> Section:
 
 def see_classes(view: View) -> Section:
     """Show samples of each class, and how much of each class's real images they cover."""
-    classes = tuple(map(str, view.attribute("classes")))
+    classes = view.attribute("classes", convert=_names)
     if not classes:
         return Section("classes", missing="What it learned from had no classes.")
     chosen = np.linspace(0, len(classes) - 1, min(len(classes), _MOST_CLASSES)).astype(int)
@@ -196,8 +225,8 @@ def _of_class(view: View, name: str, made: "NDArray[np.uint8]") -> dict[str, flo
     features = RandomFeatures()
     one, other = features(found[: len(made)]), features(found[len(made) : 2 * len(made)])
     return {
-        "coverage": round(manifold(one, features(made)).coverage, 4),
-        "coverage_by_real": round(manifold(one, other).coverage, 4),
+        "coverage": round(manifold(one, features(made), k=_NEAREST).coverage, 4),
+        "coverage_by_real": round(manifold(one, other, k=_NEAREST).coverage, 4),
     }
 
 
@@ -211,7 +240,7 @@ def _reals_of_class(view: View, name: str) -> "NDArray[np.uint8]":
 
 def see_tokens(view: View) -> Section:
     """Count how often each code is used, most used first."""
-    usage = np.asarray(view.call("token_usage"), np.float64)
+    usage = view.call("token_usage", convert=_numbers)
     if usage.ndim != 1 or not len(usage) or not np.isfinite(usage).all() or usage.min() < 0:
         raise PluginError(f"{view.name}: token_usage gave {usage.shape}, or no shares")
     shares = np.sort(usage / max(usage.sum(), 1e-12))[::-1]
@@ -230,7 +259,7 @@ def see_tokens(view: View) -> Section:
 def see_members(view: View) -> Section:
     """Say which member made which sample."""
     count = len(view.samples[:64])
-    names = list(map(str, view.call("members", count, seed=view.first_seed)))
+    names = view.call("members", count, seed=view.first_seed, convert=_names)
     if len(names) != count:
         raise PluginError(f"{view.name}: members named {len(names)} of {count} samples")
     strips = []
@@ -239,3 +268,11 @@ def see_members(view: View) -> Section:
         share = {"share": round(made / count, 4)}
         strips.append(Strip(name, view.samples[rows], figures=share))
     return Section("members", tuple(strips), {"members": len(strips), "samples": count})
+
+
+def _names(found: Any) -> tuple[str, ...]:
+    return tuple(map(str, found))
+
+
+def _numbers(found: Any) -> "NDArray[np.float64]":
+    return np.asarray(found, np.float64)

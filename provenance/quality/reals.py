@@ -66,7 +66,8 @@ def read_reals(
     """
     if trained.spec.kind is not MediaKind.IMAGE:
         raise UserError(f"{trained.spec.name} makes {trained.spec.kind}; only images are compared.")
-    data: Any = trained.card.get("data", {})
+    found = trained.card.get("data")
+    data: Any = found if isinstance(found, dict) else {}
     name = source or data.get("source")
     if not name:
         raise UserError(f"{trained.folder}: its card names no source. Add --real SOURCE.")

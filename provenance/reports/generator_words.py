@@ -24,10 +24,12 @@ EXPLANATIONS = {
     "covered much less than others.",
     "interpolations": "From one sample to another in equal steps of the latent. Bad: one jump "
     "between pictures that stay as they are, which means that it knows single pictures and nothing "
-    "between; or pictures in the middle that are grey mixtures of both ends.",
+    "between; or pictures in the middle that are mixtures of both ends, as of two slides. Steps, "
+    "and how far the middle is from such a mixture, are root mean squares in grey levels (of 255).",
     "directions": "The same sample moved along directions of the latent, by amounts in standard "
-    "deviations; strongest first. 0 is the sample itself. Bad: rows in which nothing changes, or "
-    "in which everything does.",
+    "deviations; the strongest of each kind first (sefa: found in the weights; pca: in latents; "
+    "label: from classes). 0 is the sample itself. Steps are in grey levels (of 255). Bad: rows in "
+    "which nothing changes, or in which everything does.",
     "reconstructions": "Real images above, unseen ones where there are enough, below them as the "
     "generator renders them, with the error in grey levels (root mean square, of 255). Bad: "
     "pictures that cannot be known again: then it makes fakes of something else.",
@@ -79,9 +81,10 @@ FIGURE_NAMES = {
     "largest_step": "largest step",
     "unevenness": "largest over mean",
     "total": "first to last",
+    "from_mixture": "middle from mixture",
     "coverage_by_real": "coverage by real images",
 }
-_LITTLE, _MUCH = 0.1, 2.5
+_LITTLE, _MUCH, _FADE = 0.1, 2.5, 0.05
 _ALIKE = 0.36
 _FEW_CODES = 0.1
 _OVERFIT = 1.05
@@ -112,7 +115,7 @@ def _of_samples(figures: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -
         found.append(
             f"Two real images differ by {real:.1f}, and {figures['real_duplicates']:.1%} repeat "
             f"another: samples have {share:.0%} of their variety."
-            + (" That is collapse." if share < _ALIKE else "")
+            + (" That is collapse, or it has hardly learned." if share < _ALIKE else "")
         )
     return found
 
@@ -133,10 +136,13 @@ def _of_ways(figures: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> l
     found.append(
         f"{uneven} of {len(rows)} rows jump: their largest step is over {_MUCH} times the mean one."
         if uneven
-        else "All rows move evenly: no step is over 2.5 times the mean one."
+        else f"All rows move evenly: no step is over {_MUCH} times the mean one."
     )
     if little:
         found.append(f"{little} of {len(rows)} rows hardly change.")
+    fades = sum(row["from_mixture"] < _FADE * row["total"] for row in rows if "from_mixture" in row)
+    if fades:
+        found.append(f"{fades} of {len(rows)} rows only fade from one picture into the other.")
     return found
 
 
