@@ -69,6 +69,11 @@ class DCGAN:
             normed(nn.Conv2d(2 * c, 4 * c, 4, 2, 1)), nn.LeakyReLU(0.2),
             nn.Flatten(), normed(nn.Linear(16 * 4 * c, 1)),
         )  # fmt: skip
+        for layer in self.generator:  # as the paper begins
+            if isinstance(layer, nn.ConvTranspose2d):
+                nn.init.normal_(layer.weight, 0.0, 0.02)
+            elif isinstance(layer, nn.BatchNorm2d):
+                nn.init.normal_(layer.weight, 1.0, 0.02)
 
     def fit(self, images, budget_s):
         """Train; the two networks step in turn."""
