@@ -1,5 +1,6 @@
 """The autoregressive generator: steps to the digit, resumption, what it does with bad input."""
 
+import dataclasses
 import functools
 import itertools
 import json
@@ -12,7 +13,10 @@ from scenes import scenes
 
 from provenance import ArtefactError, FitContext, UserError
 from provenance.training import TrainingLoop, load_weights, save_weights
+from provenance_generators.autoregressive import SPEC
 from provenance_generators.autoregressive.generator import AutoregressiveGenerator
+from provenance_generators.autoregressive.settings import Settings
+from provenance_generators.upsampling import NORMS, UPSAMPLING
 
 OPTIONS = {
     "levels": (4, 4, 3),
@@ -21,12 +25,22 @@ OPTIONS = {
     "layers": 2,
     "heads": 2,
     "batch": 8,
+    "tokenizer_batch": 8,
+    "tokenizer_share": 0.35,
 }
-GOLDEN = {"mse": 0.13425, "token_nats": 3.75902}
+CLASSES = ("bird", "cat", "dog")
+GOLDEN = {"mse": 0.13425, "token_nats": 3.50022}
 
 
 def stacked(count):
     return np.stack([item.data for item in scenes(count)])
+
+
+def classed(count, size_px=32):
+    """Scenes of three classes, ``bird`` twice as often as the others."""
+    names = ("bird", "cat", "bird", "dog")
+    items = scenes(count, size_px)
+    return [dataclasses.replace(item, category=names[i % 4]) for i, item in enumerate(items)]
 
 
 def context(folder, **changes):
@@ -35,12 +49,34 @@ def context(folder, **changes):
     )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_watched():
+    """A look at few samples costs little; lines of the log come at the end only."""
+    calm = functools.partial(TrainingLoop, log_every_s=1e9)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("provenance_generators.autoregressive.train._WATCHED", 8)
+        patch.setattr("provenance_generators.autoregressive.generator._BATCH", 16)
+        for module in ("tokenizers", "autoregressive"):
+            patch.setattr(f"provenance_generators.{module}.train.TrainingLoop", calm)
+        yield
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Three steps of the tokenizer, five of the transformer."""
     folder = tmp_path_factory.mktemp("autoregressive")
     model = AutoregressiveGenerator()
     model.fit(scenes(48), context(folder))
+    return model, folder
+
+
+@pytest.fixture(scope="module")
+def conditional(tmp_path_factory):
+    """VQ, classes, guidance; a few steps."""
+    folder = tmp_path_factory.mktemp("conditional")
+    model = AutoregressiveGenerator()
+    options = {**OPTIONS, "preset": "vq", "codes": 32, "guidance": 2.0, "norm": "pixel"}
+    model.fit(classed(64), context(folder, options=options, max_steps=30))
     return model, folder
 
 
@@ -55,7 +91,8 @@ def lines(folder, loop):
 def test_golden_losses(trained):
     """Few steps with a fixed seed; a change here changes every model trained from now on."""
     _, folder = trained
-    tokenizer, transformer = lines(folder, "tokenizer")[0], lines(folder, "prior")[0]
+    tokenizer = next(line for line in lines(folder, "tokenizer") if "loss" in line)
+    transformer = next(line for line in lines(folder, "prior") if "diversity" not in line)
     assert (tokenizer["step"], transformer["step"]) == (3, 5)
     assert tokenizer["mse"] == pytest.approx(GOLDEN["mse"], rel=2e-3)
     assert transformer["token_nats"] == pytest.approx(GOLDEN["token_nats"], rel=2e-3)
@@ -73,7 +110,8 @@ def test_training_learns_the_scenes(tmp_path):
     source = scenes(64)
     model = AutoregressiveGenerator()
     options = {**OPTIONS, "width": 16}
-    model.fit(source, context(tmp_path, max_steps=400, options=options))
+    calm = {"max_steps": 300, "on_collapse": "warn"}  # a look at 8 samples says little
+    model.fit(source, context(tmp_path, options=options, **calm))
     images = stacked(64)
     made = model.reconstruct(images)
     error = ((made.astype(float) - images) ** 2).mean()
@@ -95,25 +133,38 @@ def test_held_out_groups_are_watched_and_sheets_drawn(tmp_path):
     assert len(names) > 2
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Weights of a run that nobody killed."""
+    model = AutoregressiveGenerator()
+    model.fit(classed(64), resumable(tmp_path_factory.mktemp("undisturbed")))
+    return model._model.state_dict()
+
+
+def resumable(folder, **changes):
+    options = {**OPTIONS, "quantiser": "vq", "codes": 32, "tokenizer_share": 0.5}
+    return context(folder, options=options, **changes)
+
+
 @pytest.mark.parametrize("loop", ["tokenizer", "prior"])
-def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path, monkeypatch, loop):
+def test_a_killed_and_resumed_run_equals_an_undisturbed_one(
+    tmp_path, monkeypatch, undisturbed, loop
+):
     eager = functools.partial(TrainingLoop, checkpoint_every_s=0.0, log_every_s=0.0)
-    monkeypatch.setattr("provenance_generators.autoregressive.train.TrainingLoop", eager)
+    for module in ("tokenizers", "autoregressive"):
+        monkeypatch.setattr(f"provenance_generators.{module}.train.TrainingLoop", eager)
 
     def kill(fraction, message):
         if f"{loop} step 3 " in message:
             raise KilledError
 
-    source = scenes(16)
-    whole, halved = AutoregressiveGenerator(), AutoregressiveGenerator()
-    whole.fit(source, context(tmp_path / "whole", max_steps=10))
     with pytest.raises(KilledError):
-        AutoregressiveGenerator().fit(
-            source, context(tmp_path / "halved", max_steps=10, progress=kill)
-        )
-    halved.fit(source, context(tmp_path / "halved", max_steps=10, resume=True))
-    np.testing.assert_array_equal(whole.sample(4, seed=1), halved.sample(4, seed=1))
-    steps = [line["step"] for line in lines(tmp_path / "halved", loop)]
+        AutoregressiveGenerator().fit(classed(64), resumable(tmp_path, progress=kill))
+    model = AutoregressiveGenerator()
+    model.fit(classed(64), resumable(tmp_path, resume=True))
+    for name, value in model._model.state_dict().items():
+        assert torch.equal(value, undisturbed[name]), name
+    steps = [line["step"] for line in lines(tmp_path, loop)]
     assert steps == sorted(steps)
 
 
@@ -178,7 +229,19 @@ def test_temperature_zero_is_one_image_and_nothing_asked_is_nothing(trained):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"label": "cat"}, {"truncation": 0.0}, {"truncation": math.nan}, {"temperature": -1}]
+    "wrong",
+    [
+        {"label": "cat"},
+        {"truncation": 0.0},
+        {"truncation": math.nan},
+        {"temperature": -1},
+        {"top_k": 0},
+        {"top_k": True},
+        {"top_k": 1.5},
+        {"top_p": 0.0},
+        {"top_p": 1.1},
+        {"top_p": math.nan},
+    ],
 )
 def test_bad_arguments_are_the_users_to_mend(trained, wrong):
     with pytest.raises(UserError):
@@ -189,6 +252,82 @@ def test_bad_arguments_are_the_users_to_mend(trained, wrong):
 def test_bad_fractions_are_refused(trained, fraction):
     with pytest.raises(UserError, match="fraction"):
         trained[0].resample(stacked(1), fraction, seed=0)
+
+
+def test_truncation_is_top_p_and_controls_change_what_is_drawn(trained):
+    model, _ = trained
+    plain = model.sample(4, seed=0)
+    truncated = model.sample(4, seed=0, truncation=0.3)
+    assert (truncated != plain).any()
+    np.testing.assert_array_equal(truncated, model.sample(4, seed=0, top_p=0.3))
+    np.testing.assert_array_equal(plain, model.sample(4, seed=0, top_k=48, top_p=1.0))
+    likeliest = model.sample(2, seed=0, top_k=1)
+    np.testing.assert_array_equal(likeliest, model.sample(2, seed=0, temperature=0.0))
+
+
+def test_a_mask_says_where_content_is_drawn_anew(conditional):
+    model, _ = conditional  # its norm sees one pixel only: others let far ones change a little
+    images, mask = stacked(4), np.zeros((4, 32, 32), bool)
+    mask[:, 28:, 4:12] = True
+    real, drawn = model.reconstruct(images), model.resample(images, 1.0, seed=1, mask=mask)
+    changed = (real != drawn).any(3)
+    assert changed[:, 28:, 4:12].any()
+    assert not changed[:, :4].any()  # beyond what the decoder sees of the tokens drawn anew
+    np.testing.assert_array_equal(real, model.resample(images, 0.0, seed=1, mask=mask))
+    np.testing.assert_array_equal(real, model.resample(images, 1.0, seed=1, mask=mask & ~mask))
+    one = model.resample(images[2:3], 1.0, seed=3, mask=mask[2:3])
+    np.testing.assert_array_equal(drawn[2], one[0])
+
+
+# --- classes --------------------------------------------------------------------------------------
+
+
+def test_classes_are_found_and_drawn_as_often_as_they_were(conditional):
+    model, _ = conditional
+    assert model.classes == CLASSES
+    assert model._model.class_shares.tolist() == [0.5, 0.25, 0.25]
+
+
+def test_labels_decide(conditional):
+    model, _ = conditional
+    cats = model.sample(6, seed=0, label="cat")
+    np.testing.assert_array_equal(cats[1], model.sample(1, seed=1, label="cat")[0])
+    mixed = model.sample(6, seed=0, label=["cat", "dog", "bird"] * 2)
+    np.testing.assert_array_equal(mixed[0], cats[0])
+    assert (mixed[1] != cats[1]).any()
+    with pytest.raises(UserError, match="knows no class 'cta'"):
+        model.sample(1, seed=0, label="cta")
+
+
+def test_token_usage_is_kept_with_the_weights(conditional, tmp_path):
+    model, folder = conditional
+    usage = model.token_usage()
+    assert (usage.shape, usage.dtype) == ((32,), np.float32)
+    assert usage.sum() == pytest.approx(1)
+    model.save(tmp_path)
+    config = load_weights(tmp_path)[1]
+    assert config["codes_used"] == pytest.approx((usage > 0).mean())
+    assert lines(folder, "prior")[-1]["codes_used"] == pytest.approx(config["codes_used"])
+    assert 1 <= config["code_perplexity"] <= 32
+    other = AutoregressiveGenerator()
+    other.load(tmp_path, "cpu")
+    np.testing.assert_array_equal(usage, other.token_usage())
+    np.testing.assert_array_equal(model.sample(3, seed=2), other.sample(3, seed=2))
+
+
+def test_collapse_is_watched(conditional):
+    _, folder = conditional
+    looks = [line for line in lines(folder, "prior") if "collapse" in line]
+    assert len(looks) == 7
+    assert {"diversity", "recall", "gentleness"} <= set(looks[0])
+
+
+def test_larger_images_have_coarser_tokens(tmp_path):
+    model = AutoregressiveGenerator()
+    options = {**OPTIONS, "layers": 1, "most_tokens": 64}
+    model.fit(classed(64, 64), context(tmp_path, max_steps=2, options=options))
+    assert model._model.prior.length == 64
+    assert model.sample(1, seed=0, label="dog").shape == (1, 64, 64, 3)
 
 
 def test_images_of_another_size_are_refused(trained):
@@ -206,7 +345,7 @@ def test_save_and_load_give_the_same_pixels(trained, tmp_path):
 
 
 def break_missing(arrays, config):
-    arrays.pop("prior.head.weight")
+    arrays.pop("prior.head.own.weight")
 
 
 def break_extra(arrays, config):
@@ -214,7 +353,7 @@ def break_extra(arrays, config):
 
 
 def break_shape(arrays, config):
-    config["levels"] = [4, 4, 4]
+    config["settings"]["tokenizer"]["levels"] = [4, 4, 4]
 
 
 def break_family(arrays, config):
@@ -222,11 +361,15 @@ def break_family(arrays, config):
 
 
 def break_config(arrays, config):
-    del config["layers"]
+    del config["settings"]["layers"]
+
+
+def break_bounds(arrays, config):
+    config["settings"]["embedding"] = 10**9
 
 
 @pytest.mark.parametrize(
-    "damage", [break_missing, break_extra, break_shape, break_family, break_config]
+    "damage", [break_missing, break_extra, break_shape, break_family, break_config, break_bounds]
 )
 def test_load_is_strict(trained, tmp_path, damage):
     trained[0].save(tmp_path)
@@ -255,8 +398,21 @@ def test_untrained_says_so(tmp_path):
         ({"width": 12}, "multiple of 8"),
         ({"embedding": 10, "heads": 4}, "multiple of heads"),
         ({"levels": (8, 2)}, "at least 3"),
+        ({"tokenizer_share": 1.0}, "below 1"),
+        ({"guidance": 0.5}, "at least 1"),
+        ({"preset": "huge"}, "no preset 'huge'"),
+        ({"norm": "layer"}, "one of"),
     ],
 )
 def test_fit_refuses_settings_that_make_no_network(tmp_path, options, words):
     with pytest.raises(UserError, match=words):
         AutoregressiveGenerator().fit(scenes(4), context(tmp_path, options=options))
+
+
+def test_the_spec_names_what_can_be_built():
+    assert set(SPEC.variants["upsampling"]) == set(UPSAMPLING)
+    assert set(SPEC.variants["norm"]) == set(NORMS)
+    for preset in SPEC.presets:
+        for size_px in SPEC.sizes_px:
+            settings = Settings.build(size_px, CLASSES, {"preset": preset})
+            assert Settings.from_json(json.loads(json.dumps(settings.to_json()))) == settings

@@ -1,145 +1,184 @@
-"""Tokens, the transformer over them, cached sampling."""
+"""The transformer over tokens, cached sampling, how a token is drawn, places of a mask."""
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from provenance_generators.autoregressive import SPEC
-from provenance_generators.autoregressive.model import (
-    FiniteScalarQuantiser,
-    Prior,
-    Tokenizer,
-    draw,
-)
-from provenance_generators.autoregressive.train import usage
+from provenance import UserError
+from provenance_generators.autoregressive.drawing import Sampling, draw
+from provenance_generators.autoregressive.model import Prior
+from provenance_generators.autoregressive.places import choose_places
+from provenance_generators.autoregressive.settings import choose_factor
+from provenance_generators.tokenizers import FSQ
+
+CODES, GRID, CLASSES = 12, 4, 3
+LENGTH = GRID**2
 
 
-def prior(grid=4, codes=12):
+def prior():
     torch.manual_seed(0)
-    made = Prior(codes=codes, grid=grid, embedding=16, layers=2, heads=2, dropout=0.1).eval()
+    made = Prior(
+        FSQ((4, 3)).features(),
+        classes=CLASSES, grid=GRID, width=16, layers=2, heads=2, dropout=0.1,
+    ).eval()  # fmt: skip
     for weight in made.parameters():  # far from the initial near-uniform distribution
         weight.data += 0.3 * torch.randn_like(weight)
     return made
 
 
-# --- quantiser ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("levels", [(8, 8, 8), (6, 6, 6), (8, 5, 3), (3, 7)])
-def test_every_code_is_reached_and_survives_the_round_trip(levels):
-    quantiser = FiniteScalarQuantiser(levels)
-    codes = torch.arange(math.prod(levels))[:, None]  # N images of one token
-    values = quantiser.values(codes)
-    assert torch.equal(quantiser.tokens(values), codes)
-    assert values.abs().max() <= 1
-    ramp = torch.linspace(-9, 9, 2001)
-    for digit, count in enumerate(levels):
-        z = torch.zeros(2001, len(levels), 1, 1)
-        z[:, digit, 0, 0] = ramp
-        assert len(quantiser(z)[:, digit].unique()) == count
-
-
-def test_zero_lies_within_a_level_and_gradients_pass_the_rounding():
-    quantiser = FiniteScalarQuantiser((8, 5))
-    z = torch.zeros(1, 2, 3, 3, requires_grad=True)
-    quantised = quantiser(z)
-    quantised.sum().backward()
-    assert torch.equal(quantised, quantiser(z + 1e-3))  # not on the edge between two levels
-    assert (z.grad > 0.1).all()
-
-
-def test_tokens_are_in_raster_order():
-    quantiser = FiniteScalarQuantiser((4, 4))
-    tokens = torch.arange(4)[None]
-    assert torch.equal(quantiser.tokens(quantiser.values(tokens)), tokens)
-    values = quantiser.values(tokens)
-    assert not torch.equal(values[0, :, 0, 1], values[0, :, 1, 0])
-
-
-@pytest.mark.parametrize("size_px", SPEC.sizes_px)
-def test_tokenizer_shapes(size_px):
-    tokenizer = Tokenizer(width=8, levels=(4, 4))
-    images = torch.zeros(2, 3, size_px, size_px)
-    made, tokens = tokenizer(images)
-    assert made.shape == images.shape
-    assert tokens.shape == (2, (size_px // 4) ** 2)
-    torch.testing.assert_close(tokenizer.decode(tokens), made)
-    assert torch.equal(tokenizer.encode(images), tokens)
+def sequences(n, seed):
+    rng = torch.Generator().manual_seed(seed)
+    tokens = torch.randint(CODES, (n, LENGTH), generator=rng)
+    classes = torch.randint(CLASSES + 1, (n,), generator=rng)
+    return tokens, classes, torch.rand(n, LENGTH, generator=rng)
 
 
 # --- transformer ----------------------------------------------------------------------------------
 
 
+@torch.no_grad()
 def test_cached_logits_equal_uncached_ones():
     made = prior()
-    tokens = torch.randint(12, (3, 16), generator=torch.Generator().manual_seed(1))
-    caches, last = made.caches(3), torch.full((3,), made.start)
-    step_by_step = []
-    with torch.no_grad():
-        for t in range(16):
-            step_by_step.append(made.next_logits(last, made._places()[t], caches))
-            last = tokens[:, t]
-        at_once = made(tokens)
+    tokens, classes, _ = sequences(3, 1)
+    ready = made._prepare(classes)
+    x, step_by_step = ready.begin, []
+    for t in range(LENGTH):
+        step_by_step.append(made._next(x, t, ready))
+        x = ready.vectors[tokens[:, t]]
+    at_once = made(tokens, classes)
     torch.testing.assert_close(torch.stack(step_by_step, 1), at_once, atol=1e-5, rtol=1e-5)
     assert at_once.std() > 0.1
 
 
-def test_cached_samples_equal_samples_computed_anew_each_time():
-    made, rng = prior(), torch.Generator().manual_seed(2)
-    uniform = torch.rand(5, 16, generator=rng)
-    slow = torch.zeros(5, 16, dtype=torch.long)
-    with torch.no_grad():
-        for t in range(16):
-            slow[:, t] = draw(made(slow)[:, t], uniform[:, t], temperature=0.9, top_p=0.95)
-        everything = torch.ones_like(slow, dtype=torch.bool)
-        fast = made.complete(slow * 0, everything, uniform, temperature=0.9, top_p=0.95)
+@pytest.mark.parametrize("guidance", [1.0, 1.7])
+@torch.no_grad()
+def test_cached_samples_equal_samples_computed_anew_each_time(guidance):
+    made = prior()
+    _, classes, uniform = sequences(5, 2)
+    sampling = Sampling(temperature=0.9, top_p=0.95, top_k=9, guidance=guidance)
+    slow = torch.zeros(5, LENGTH, dtype=torch.long)
+    for t in range(LENGTH):
+        logits = made(slow, classes)[:, t]
+        plain = made(slow, torch.full_like(classes, CLASSES))[:, t]
+        logits = plain + guidance * (logits - plain)
+        slow[:, t] = draw(logits, uniform[:, t].double(), sampling)
+    fast = made.complete(slow * 0, torch.ones_like(slow).bool(), uniform, classes, sampling)
     assert torch.equal(fast, slow)
 
 
-def test_no_token_sees_itself_or_what_follows():
+@torch.no_grad()
+def test_no_token_sees_itself_or_what_follows_and_all_see_the_class():
     made = prior()
-    tokens = torch.zeros(1, 16, dtype=torch.long)
+    tokens, classes = torch.zeros(1, LENGTH, dtype=torch.long), torch.tensor([0])
     changed = tokens.clone()
     changed[0, 6:] = 5
-    with torch.no_grad():
-        before, after = made(tokens), made(changed)
+    before, after = made(tokens, classes), made(changed, classes)
     torch.testing.assert_close(before[:, :7], after[:, :7])
     assert not torch.allclose(before[:, 7:], after[:, 7:])
+    other = made(tokens, classes + 1)
+    assert ((before - other).abs().amax(2) > 1e-3).all()
 
 
+@torch.no_grad()
+def test_a_prefix_gives_the_logits_of_its_positions():
+    made = prior()
+    tokens, classes, _ = sequences(2, 5)
+    torch.testing.assert_close(made(tokens[:, :6], classes), made(tokens, classes)[:, :6])
+
+
+@torch.no_grad()
 def test_completion_keeps_what_is_not_chosen_and_conditions_on_it():
-    made, rng = prior(), torch.Generator().manual_seed(3)
-    tokens = torch.randint(12, (4, 16), generator=rng)
-    uniform, chosen = torch.rand(4, 16, generator=rng), torch.zeros(4, 16, dtype=torch.bool)
+    made = prior()
+    tokens, classes, uniform = sequences(4, 3)
+    chosen = torch.zeros(4, LENGTH, dtype=torch.bool)
     chosen[:, 9] = True
-    with torch.no_grad():
-        result = made.complete(tokens, chosen, uniform)
-        expected = draw(made(tokens)[:, 9], uniform[:, 9], temperature=1.0, top_p=1.0)
+    result = made.complete(tokens, chosen, uniform, classes)
+    expected = draw(made(tokens, classes)[:, 9], uniform[:, 9].double(), Sampling())
     assert torch.equal(result[~chosen], tokens[~chosen])
     assert torch.equal(result[:, 9], expected)
 
 
-def test_draws_follow_the_distribution():
-    logits = torch.tensor([0.5, 0.3, 0.2, 0.0]).log().expand(20000, 4)
-    uniform = torch.rand(20000, generator=torch.Generator().manual_seed(4))
-    shares = torch.bincount(draw(logits, uniform, temperature=1.0, top_p=1.0), minlength=4) / 20000
-    torch.testing.assert_close(shares, torch.tensor([0.5, 0.3, 0.2, 0.0]), atol=0.015, rtol=0)
-    cut = torch.bincount(draw(logits, uniform, temperature=1.0, top_p=0.6), minlength=4) / 20000
-    torch.testing.assert_close(cut, torch.tensor([0.625, 0.375, 0, 0]), atol=0.015, rtol=0)
-    hot = torch.bincount(draw(logits, uniform, temperature=2.0, top_p=1.0), minlength=4) / 20000
-    root = torch.tensor([0.5, 0.3, 0.2, 0.0]).sqrt()
-    torch.testing.assert_close(hot, root / root.sum(), atol=0.015, rtol=0)
+def test_codes_that_look_alike_share_what_they_learn():
+    codes = prior().token
+    codes.own.weight.data.zero_()
+    vectors = codes()
+    near, far = (vectors[0] - vectors[1]).norm(), (vectors[0] - vectors[5]).norm()
+    assert vectors.shape == (CODES, 16)
+    assert 0 < near < far  # codes 0 and 1 differ in one digit, 0 and 5 in both
+
+
+# --- drawing --------------------------------------------------------------------------------------
+
+P = torch.tensor([0.5, 0.3, 0.2, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("sampling", "expected"),
+    [
+        (Sampling(), P),
+        (Sampling(top_p=0.6), torch.tensor([0.625, 0.375, 0, 0])),
+        (Sampling(top_k=1), torch.tensor([1.0, 0, 0, 0])),
+        (Sampling(top_k=2), torch.tensor([0.625, 0.375, 0, 0])),
+        (Sampling(top_k=100), P),
+        (Sampling(top_k=2, top_p=0.6), torch.tensor([1.0, 0, 0, 0])),
+        (Sampling(temperature=2.0), P.sqrt() / P.sqrt().sum()),
+        (Sampling(temperature=0.0), torch.tensor([1.0, 0, 0, 0])),
+    ],
+)
+def test_draws_follow_the_distribution(sampling, expected):
+    rng = torch.Generator().manual_seed(4)
+    uniform = torch.rand(20000, generator=rng, dtype=torch.float64)
+    drawn = draw(P.log().expand(20000, 4), uniform, sampling)
+    shares = torch.bincount(drawn, minlength=4) / 20000
+    torch.testing.assert_close(shares, expected, atol=0.015, rtol=0)
 
 
 def test_the_ends_of_the_unit_interval_never_draw_an_impossible_code():
     logits = torch.tensor([[-math.inf, 0.0, 0.0, -math.inf]])
     for value in (0.0, 1 - 2**-24):
-        assert draw(logits, torch.tensor([value]), temperature=1.0, top_p=1.0) in (1, 2)
-    assert draw(torch.tensor([[0.0, 2.0]]), torch.tensor([0.0]), temperature=0.0, top_p=1.0) == 1
+        assert draw(logits, torch.tensor([value]).double(), Sampling()) in (1, 2)
 
 
-def test_usage_of_codes():
-    found = usage(torch.tensor([[0, 1, 2, 3]]), 8)
-    assert found["codes_used"] == pytest.approx(0.5)
-    assert found["code_perplexity"] == pytest.approx(4.0)
+# --- places ---------------------------------------------------------------------------------------
+
+
+def mask(n=3, size_px=32):
+    made = np.zeros((n, size_px, size_px), bool)
+    made[:, 5:9, 10:20] = True  # touches rows 1, 2 and columns 2, 3, 4 of a grid of 8 x 8
+    return made
+
+
+def test_tokens_that_the_mask_touches_are_chosen():
+    chosen = choose_places(3, 1.0, 0, 32, 4, mask()).view(3, 8, 8)
+    expected = torch.zeros(8, 8, dtype=torch.bool)
+    expected[1:3, 2:5] = True
+    assert all(torch.equal(one, expected) for one in chosen)
+
+
+def test_a_share_of_the_touched_tokens_depends_on_the_row_s_seed_alone():
+    half = choose_places(3, 0.5, 7, 32, 4, mask())
+    assert half.sum(1).tolist() == [3, 3, 3]
+    everything = choose_places(3, 1.0, 7, 32, 4, mask())
+    assert (everything | ~half).all()
+    assert torch.equal(half[2], choose_places(1, 0.5, 9, 32, 4, mask(1))[0])
+    assert not torch.equal(half[0], half[1])
+    assert choose_places(3, 0.5, 7, 32, 4, None).sum(1).tolist() == [32, 32, 32]
+    assert choose_places(3, 1.0, 7, 32, 4, ~mask() & mask()).sum() == 0
+
+
+@pytest.mark.parametrize(
+    "wrong", [mask(2), mask(3, 16), mask().astype(np.uint8), mask()[..., None]]
+)
+def test_masks_of_another_shape_or_type_are_refused(wrong):
+    with pytest.raises(UserError, match="mask"):
+        choose_places(3, 1.0, 0, 32, 4, wrong)
+
+
+@pytest.mark.parametrize(
+    ("size_px", "most", "factor"),
+    [(32, 256, 4), (64, 256, 4), (128, 256, 8), (256, 256, 16), (256, 1024, 8), (128, 1024, 8)],
+)
+def test_tokens_an_image(size_px, most, factor):
+    assert choose_factor(size_px, most) == factor
