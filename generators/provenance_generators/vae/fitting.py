@@ -44,7 +44,8 @@ def fit_density(
         latents: (N, Z). What is not finite counts as zero: a diverged network must be noticed by
             those who watch its samples.
         numbers: int64 (N,), the class of each, none left out; zeros without classes.
-        components: Most of a class; fewer where it has fewer than 100 images for each.
+        components: Most in all, shared by the classes: each has one at least, and no more than one
+            for 100 images.
         rank: Most principal axes.
         seed: Of the clusters that the mixtures start from.
     """
@@ -56,9 +57,9 @@ def fit_density(
     y = (apart @ axes).double()  # (N, R)
     classes = int(numbers.max()) + 1
     members = [y[numbers == number] for number in range(classes)]
-    within = _within(members)
+    within, each = _within(members), components // classes
     fitted = [
-        fit_gaussians(part, min(components, max(1, len(part) // _FEWEST)), within, seed)
+        fit_gaussians(part, max(1, min(each, len(part) // _FEWEST)), within, seed)
         for part in members
     ]
     sizes = torch.tensor([len(part.weight) for part in fitted])

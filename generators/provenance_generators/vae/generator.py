@@ -36,12 +36,10 @@ from provenance_generators.vae.editing import (
     draws,
     kept_units,
 )
-from provenance_generators.vae.model import VAE, CodedAutoencoder
+from provenance_generators.vae.model import VAE, CodedAutoencoder, images_at_once
 from provenance_generators.vae.settings import Settings
 from provenance_generators.vae.train import Data, train
 
-_BATCH = 32
-"""Images computed together."""
 _FEW_PHOTOGRAPHS = 100
 _MOST_CLASSES = 1000
 
@@ -259,24 +257,25 @@ class VAEGenerator:
 
     def _one(self, seed: int) -> Tensor:
         """Return the latents (1, Z) of the sample of a seed, computed as among many."""
-        rows = fixed_rows(0, 1, _BATCH)
+        rows = fixed_rows(0, 1, images_at_once(self._learned().settings.size_px))
         return self._draw(1, seed, None)(rows)[:1]
 
     @torch.no_grad()
     def _embed(self, batch: Any) -> Tensor:
-        """Return the latents (N, Z) of images, always ``_BATCH`` of them computed together."""
+        """Return the latents (N, Z) of images, always as many computed together."""
         model = self._learned()
         pixels = check_images(batch, [model.settings.size_px])
-        n = len(pixels)
+        n, batch = len(pixels), images_at_once(model.settings.size_px)
         parts = [torch.empty(0, model.network.units, device=model.device)]
-        for start in range(0, n, _BATCH):
-            images = images_to_tensor(pixels[fixed_rows(start, n, _BATCH).numpy()])
+        for start in range(0, n, batch):
+            images = images_to_tensor(pixels[fixed_rows(start, n, batch).numpy()])
             parts.append(model.network.embed(images.to(model.device))[: n - start])
         return torch.cat(parts)
 
     def _render(self, n: int, make: Callable[[Tensor], Tensor]) -> NDArray[np.uint8]:
-        """Return ``n`` images; ``make`` takes row numbers, always ``_BATCH`` of them."""
-        return render_in_batches(n, _BATCH, self._learned().settings.size_px, make)
+        """Return ``n`` images; ``make`` takes row numbers, always as many together."""
+        size_px = self._learned().settings.size_px
+        return render_in_batches(n, images_at_once(size_px), size_px, make)
 
     def _keep(
         self,

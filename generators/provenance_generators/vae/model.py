@@ -16,6 +16,11 @@ from provenance_generators.upsampling import norm, upsample
 FACTOR = 8  # pixels of image per cell of the latent grid, along each side
 
 
+def images_at_once(size_px: int) -> int:
+    """Return how many images are passed through a network together: larger ones need more room."""
+    return max(4, 1024 // size_px)
+
+
 class Autoencoder(Protocol):
     """What sampling and editing need of a network; :class:`VAE` and :class:`CodedAutoencoder`.
 

@@ -47,7 +47,7 @@ class Settings:
         adversarial: Weight of the critic's term against squared error; 0 leaves the critic out.
         perceptual: Weight of the distance in random features against squared error.
         density: What is sampled: the prior (``none``), a ``gaussian`` or a ``mixture``.
-        components: Most Gaussians of a class.
+        components: Most Gaussians of the mixture; each class has one at least.
         rank: Most principal axes of the density.
         colours: Whether half of the images have their channels ``exchanged`` in training;
             ``auto``: where there are fewer than 100 photographs.

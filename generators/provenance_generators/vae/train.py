@@ -7,6 +7,7 @@ loop. Notation: N images, S = side in pixels, Z = latent units.
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -22,6 +23,7 @@ from provenance.training import (
     Adversary,
     Milestones,
     Precision,
+    ResidentImages,
     TrainingLoop,
     Workers,
     derive_rng,
@@ -39,17 +41,17 @@ from provenance_generators.tokenizers import TokenizerTrainer
 from provenance_generators.vae.density import LatentDensity
 from provenance_generators.vae.fitting import fit_density
 from provenance_generators.vae.loss import PerceptualDistance, evidence_bound
-from provenance_generators.vae.model import VAE, Autoencoder, CodedAutoencoder
+from provenance_generators.vae.model import VAE, Autoencoder, CodedAutoencoder, images_at_once
 from provenance_generators.vae.settings import Settings
 
-DENSITY_SHARE = 0.04  # of a budget in seconds, left for the density and the last pictures
+DENSITY_SHARE = 0.05  # of a budget in seconds, left for the density and the last pictures
 _PICTURES = 12  # columns of a contact sheet
 _SHEETS_AT = (0.1, 0.25, 0.5, 0.75)  # parts of the budget; one more is drawn at the end
 _CHECKS_AT = tuple((i + 1) / 16 for i in range(15))  # when the held-out images are looked at
 _MOST_CHECKED = 256  # images a look
 _MIDWAY, _MOST = 1024, 8192  # images that the density is fitted to
+_WATCHED_PX = 32
 _ACTIVE_VARIANCE = 0.01  # Burda et al., arXiv 1509.00519, section 5.2
-_BATCH = 64
 _CRITIC_RATE = 5e-4
 
 
@@ -112,16 +114,27 @@ class Trainer:
         self.adversary = Adversary(self.precision, width=settings.width)
         self.perceptual = PerceptualDistance().to(self.precision.device)
         self.average = EMA(self.network)
-        self.watch = CollapseWatch(context, data.images)
+        self.watch = CollapseWatch(
+            context,
+            shrink(_evenly(data.images, _MOST_CHECKED)),
+            samples=max(64, _MOST_CHECKED * _WATCHED_PX // settings.size_px),
+        )
+        self._resident = ResidentImages(data.images, self.precision.device)
+        self._at_once = images_at_once(settings.size_px)
         self.vary = mirror_and_exchange_channels if data.exchange else mirror_half
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=settings.learning_rate, weight_decay=0.01
+        self.optimizer = self.precision.optimizer(
+            torch.optim.AdamW,
+            self.network.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=0.01,
         )
 
     def run(self) -> tuple[VAE, LatentDensity]:
         """Train until the budget is spent; return the averaged network and its density."""
         loop = TrainingLoop(self.context, self._kept())
-        network = loop.workers.wrap(self.network)
+        network = self.precision.compile(
+            loop.workers.wrap(self.network), budget_s=self.context.budget_s
+        )
         self.adversary.share(loop.workers)
         sheets, checks = (Milestones(at, loop.fraction) for at in (_SHEETS_AT, _CHECKS_AT))
         for step in loop:
@@ -161,10 +174,10 @@ class Trainer:
         """
         rng = derive_rng(self.context.seed, "vae", rank, step)
         count = self.settings.batch
-        chosen = torch.randint(len(self.data.images), (count,), generator=rng).numpy()
-        images = self.vary(images_to_tensor(self.data.images[chosen]), rng)
+        chosen = torch.randint(len(self.data.images), (count,), generator=rng)
+        images = self._resident.batch(chosen, rng, vary=self.vary)
         noise = torch.randn(count, self.network.units, generator=rng)
-        return self.precision.images(images), noise.to(self.precision.device)
+        return images, noise.to(self.precision.device)
 
     def _set_rates(self, fraction: float) -> None:
         gentleness = self.watch.gentleness
@@ -217,13 +230,13 @@ class Trainer:
             return
         samples, active = None, 0
         if loop.workers.is_first:
-            samples = self._samples(self._midway(), self.watch.n_samples)
+            samples = shrink(self._samples(self._midway(), self.watch.n_samples))
             active = self._active_units()
         self.watch.look(loop, samples, active_units=active)
 
     def _active_units(self) -> int:
         """Return how many latent units tell images apart; posterior collapse is when few do."""
-        images = self.data.images[:: math.ceil(len(self.data.images) / _MIDWAY)]
+        images = _evenly(self.data.images, _MIDWAY)
         return int((embed(self._averaged, images).var(0) > _ACTIVE_VARIANCE).sum())
 
     @torch.no_grad()
@@ -231,15 +244,16 @@ class Trainer:
         """Return samples (n, S, S, 3), 0..255, unrounded, so that what is no number shows."""
         rng = derive_rng(self.context.seed, "vae", "samples")
         latents = draw(density, n, rng).to(self.precision.device)
-        made = torch.cat([self._averaged.decode(part) for part in torch.split(latents, _BATCH)])
+        made = torch.cat(
+            [self._averaged.decode(part) for part in torch.split(latents, self._at_once)]
+        )
         pixels = (made.float() * 127.5 + 127.5).clamp(0, 255).permute(0, 2, 3, 1)
         return cast("NDArray[np.float32]", pixels.cpu().numpy())
 
     def _conclude(self, loop: TrainingLoop, density: LatentDensity) -> None:
         """Draw the last sheet, and log what the averaged network is like."""
         draw_sheet(self._averaged, density, self.data, self.context, loop.step)
-        images = self.data.images
-        pixels = images[:: math.ceil(len(images) / _MOST_CHECKED)]
+        pixels = _evenly(self.data.images, _MOST_CHECKED)
         loop.conclude(
             mse=self._error(pixels),
             **self._held_out_error(),
@@ -249,23 +263,54 @@ class Trainer:
             components=len(density.weight),
         )
 
-    def _held_out_error(self) -> dict[str, Tensor]:
+    def _held_out_error(self) -> dict[str, float]:
         """Return the error on photographs that are not trained on; nothing where there are none."""
         pixels = self.data.held_out[:_MOST_CHECKED]
         return {"held_out_mse": self._error(pixels)} if len(pixels) else {}
 
-    @torch.no_grad()
-    def _error(self, pixels: NDArray[np.uint8]) -> Tensor:
+    def _error(self, pixels: NDArray[np.uint8]) -> float:
         """Return the squared error (values -1..1) of reconstructions of uint8 (N, S, S, 3)."""
-        images = self.precision.images(images_to_tensor(pixels))
-        return mse_loss(self._averaged.decode(self._averaged.embed(images)), images)
+        network = self._averaged
+        return self._mean(
+            pixels, lambda images: mse_loss(network.decode(network.embed(images)), images)
+        )
+
+    def _divergence(self, pixels: NDArray[np.uint8]) -> float:
+        """Return the KL divergence in nats an image, of images uint8 (N, S, S, 3)."""
+
+        def figure(images: Tensor) -> Tensor:
+            mean, log_variance = self._averaged.encode(images)
+            return 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(1).mean()
+
+        return self._mean(pixels, figure)
 
     @torch.no_grad()
-    def _divergence(self, pixels: NDArray[np.uint8]) -> Tensor:
-        """Return the KL divergence in nats an image, of images uint8 (N, S, S, 3)."""
-        images = self.precision.images(images_to_tensor(pixels))
-        mean, log_variance = self._averaged.encode(images)
-        return 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(1).mean()
+    def _mean(self, pixels: NDArray[np.uint8], figure: Callable[[Tensor], Tensor]) -> float:
+        """Return the mean of a figure over uint8 (N, S, S, 3), taken in parts."""
+        starts = range(0, len(pixels), self._at_once)
+        parts = [pixels[start : start + self._at_once] for start in starts]
+        sums = [len(part) * figure(self.precision.images(images_to_tensor(part))) for part in parts]
+        return float(torch.stack(sums).sum()) / len(pixels)
+
+
+# --- what the watch sees --------------------------------------------------------------------------
+
+
+def shrink(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Return images (N, S, S, 3) as means over squares, of 32 px, of their own type.
+
+    Collapse shows at any size, and looks at large images would cost more than the training.
+    """
+    factor = pixels.shape[1] // _WATCHED_PX
+    n, side = len(pixels), pixels.shape[1] // factor
+    squares = pixels.reshape(n, side, factor, side, factor, 3)
+    shrunk: NDArray[Any] = squares.mean((2, 4), dtype=np.float32).astype(pixels.dtype)
+    return shrunk  # (N, 32, 32, 3)
+
+
+def _evenly(images: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:
+    """Return up to ``most`` images, from first to last."""
+    return images[:: math.ceil(len(images) / most)]
 
 
 # --- after the loop, for both bottlenecks ---------------------------------------------------------
@@ -299,7 +344,8 @@ def choose_rows(numbers: NDArray[np.int64], most: int) -> NDArray[np.intp]:
 def embed(network: Autoencoder, pixels: NDArray[np.uint8]) -> Tensor:
     """Return the latents (N, Z) of images uint8 (N, S, S, 3), on the host."""
     device = next(cast("torch.nn.Module", network).parameters()).device
-    parts = [pixels[start : start + _BATCH] for start in range(0, len(pixels), _BATCH)]
+    batch = images_at_once(pixels.shape[1])
+    parts = [pixels[start : start + batch] for start in range(0, len(pixels), batch)]
     found = [network.embed(images_to_tensor(part).to(device)).cpu() for part in parts]
     return torch.cat(found) if found else torch.empty(0, network.units)
 

@@ -106,7 +106,7 @@ def test_each_class_has_its_own_components_and_its_share():
     rng = torch.Generator().manual_seed(4)
     numbers = (torch.rand(3000, generator=rng) < 0.2).long()
     latents = torch.randn(3000, 3, generator=rng) + 10 * numbers[:, None]
-    density = fit(latents, numbers, components=2)
+    density = fit(latents, numbers, components=4)
     assert density.owner.tolist() == [0, 0, 1, 1]
     assert float(density.shares()[1]) == pytest.approx(float(numbers.float().mean()), abs=1e-5)
     made = draws(density, 400, torch.arange(400) % 2)
