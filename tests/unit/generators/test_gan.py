@@ -71,7 +71,7 @@ def test_training_learns_the_colours_of_its_source(tmp_path):
     ]
     model = GANGenerator()
     options = {**OPTIONS, "width": 4, "critic_width": 8, "learning_rate": 2e-3}
-    model.fit(source, context(tmp_path, max_steps=120, options=options))
+    model.fit(source, context(tmp_path, max_steps=60, options=options))
     made = model.sample(32, seed=0).mean((0, 1, 2))
     assert np.abs(made - (150, 30, 40)).max() < 40
 

@@ -1,5 +1,6 @@
 """The GAN told what to make: classes, directions, presets; and a collapse that is noticed."""
 
+import functools
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +10,12 @@ from gan_runs import EAGER_LOOP, OPTIONS, KilledError, context, kill_at_3, lines
 from scenes import scenes
 
 from provenance import UserError
+from provenance.training import TrainingLoop
 from provenance_generators.gan import SPEC
 from provenance_generators.gan.generator import GANGenerator
 from provenance_generators.gan.networks import LATENT_SIZE
-from provenance_generators.gan.train import steepness
+from provenance_generators.gan.settings import Settings
+from provenance_generators.gan.train import Trainer, steepness
 
 
 @pytest.fixture
@@ -138,22 +141,54 @@ def looks(folder):
     return [line for line in lines(folder) if "collapse" in line]
 
 
-def test_a_collapsing_run_is_noticed_within_two_checks_and_rolled_back(tmp_path, caplog):
-    options = {**OPTIONS, "learning_rate": 0.05, "penalty": 1e-9, "norm": "none"}
-    GANGenerator().fit(scenes(64), context(tmp_path, max_steps=400, options=options))
-    actions = [line["action"] for line in looks(tmp_path)]
-    assert "roll-back" in actions[:2]
-    assert looks(tmp_path)[-1]["gentleness"] < 1
+def test_a_collapsing_run_is_noticed_within_two_checks_and_rolled_back(
+    tmp_path, caplog, monkeypatch
+):
+    """The second check comes after 50 steps, before which the watch does not judge."""
+
+    def end_after_two(fraction, message):
+        if len(looks(tmp_path)) == 2:
+            raise KilledError
+
+    loop = functools.partial(TrainingLoop, log_every_s=0.0)
+    monkeypatch.setattr("provenance_generators.gan.train.TrainingLoop", loop)
+    options = {**OPTIONS, "learning_rate": 0.05, "penalty": 1e-9}
+    with pytest.raises(KilledError):
+        GANGenerator().fit(
+            scenes(64), context(tmp_path, max_steps=204, options=options, progress=end_after_two)
+        )
+    found = looks(tmp_path)
+    assert found[-1]["action"] == "roll-back"
+    assert found[-1]["gentleness"] == 0.5
     assert "collapsed" in caplog.text
 
 
 def test_a_healthy_run_never_warns(tmp_path, caplog):
-    GANGenerator().fit(scenes(64), context(tmp_path, max_steps=200))
+    GANGenerator().fit(scenes(64), context(tmp_path, max_steps=80))
     found = looks(tmp_path)
     assert len(found) == 7
     assert all(line["collapse"] == "none" for line in found)
     assert {"score_gap", "penalty"} <= set(found[0])
     assert "collapse" not in caplog.text
+
+
+def test_gentleness_slows_both_players_and_raises_the_penalty(tmp_path):
+    images = np.stack([item.data for item in scenes(16)])
+    settings = Settings.build(32, (), OPTIONS)
+    trainer = Trainer(images, np.zeros(16, np.int64), settings, context(tmp_path))
+    batch = (*(torch.randn(8, 3, 32, 32) for _ in range(2)), torch.zeros(8).long())
+    costs = []
+    for gentleness in (1.0, 0.5):
+        trainer.watch.gentleness = gentleness
+        trainer._soften()
+        rates = {
+            group["lr"]
+            for optimizer in (trainer.generator_optimizer, trainer.critic_optimizer)
+            for group in optimizer.param_groups
+        }
+        assert rates == {settings.learning_rate * gentleness}
+        costs.append(trainer._critic_step(trainer.critic, *batch, torch.Generator())["penalty"])
+    assert costs[1] > 1.5 * costs[0]
 
 
 def test_detail_sees_blur():
