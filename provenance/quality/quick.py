@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_PAIRS = 256
+_PAIRS = 128  # of MS-SSIM, which takes most of a look
 _LEAST_LEVELS = 1e-3  # real images that are all one picture have no variety to divide by
 
 
@@ -41,10 +41,11 @@ class QuickFigures:
         """Return figures of samples, uint8 (N, S, S, 3), N at least 2.
 
         Returns:
-            ``variety``: product of the next three, the last two as what they leave of 1; near 0,
-            all samples are one image, or a few. ``diversity``: distance of pairs of thumbnails over
-            that of real images. ``duplicates``: share of samples that repeat another, less that of
-            real images. ``similarity``: MS-SSIM of pairs, less that of real images. ``precision``,
+            ``variety``: diversity times (1 - duplicates) times (1 - similarity)^2; about 1 for real
+            images, near 0 where all samples are one image, or a few. ``diversity``: distance of
+            pairs of thumbnails over that of real images. ``duplicates``: share of samples that
+            repeat another, less that of real images. ``similarity``: MS-SSIM of pairs, less that of
+            real images; twice in the product, since it tells most. ``precision``,
             ``recall``, ``density`` and ``coverage``: as in :func:`manifold`, on thumbnails.
             ``frechet`` and ``kernel``: the distances of these names, on random features.
         """
@@ -66,7 +67,7 @@ class QuickFigures:
         similar = found.ms_ssim - self._diversity.ms_ssim
         repeated = duplicates(samples).share - self._duplicates
         return {
-            "variety": apart * (1 - max(repeated, 0.0)) * (1 - max(similar, 0.0)),
+            "variety": apart * (1 - max(repeated, 0.0)) * (1 - max(similar, 0.0)) ** 2,
             "diversity": apart,
             "duplicates": repeated,
             "similarity": similar,

@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _CHECKS = (0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
 # How these were chosen, and what healthy and collapsing runs measure: README.md, Watching
-_LEAST_VARIETY = 0.36
+_LEAST_VARIETY = 0.3
 _FALL = 0.35  # of the best recall so far
 _NOTABLE_RECALL = 0.3  # below, it comes and goes by chance
-_FEWEST_STEPS = 50  # before, nothing has been learned that could have collapsed
-_GROWTH = 1.25  # a young network's samples become more varied from look to look
+_FEWEST_STEPS = 100  # before, nothing has been learned that could have collapsed
+_GROWTH = 0.25  # a young network's variety grows at least as this power of its steps
+_LOSS = 0.5  # of the highest variety so far: no fluctuation
 _NO_NUMBERS = "weights or samples are no numbers"
-_STATE = ("gentleness", "_left", "_best", "_low", "_recall", "_began")
+_STATE = ("gentleness", "_left", "_best", "_low", "_variety", "_recall", "_began", "_age")
 _DONE = {
     "warn": "Training goes on; see on_collapse.",
     "stop": "Training ends with the best state so far.",
@@ -57,10 +58,10 @@ class CollapseWatch:
     ``gentleness`` and goes on from where the run stands, unless weights are no numbers any more,
     which nothing but going back can mend.
 
-    A sign of collapse is a variety under 0.36 of that of real images, or a recall of layouts below
-    0.35 of what it was. In the first steps low variety is a sign of a young network, too: there it
-    counts when variety was higher before, or has hardly grown by the next look. Weights or samples
-    that are no numbers always count. No other sign does: poor samples that differ are no collapse.
+    A sign of collapse is a variety under 0.3 of that of real images, or a recall of layouts below
+    0.35 of what it was. Young networks show it, too; so it counts from 100 steps on, and where
+    variety is less than half of what it was, or hardly grows from one look to the next.
+    Weights or samples that are no numbers count at once. Poor samples that differ do not.
 
     Attributes:
         n_samples: How many samples a look wants.
@@ -91,8 +92,9 @@ class CollapseWatch:
         self._left = sorted(checks)
         self._best: float | None = None  # smallest kernel distance of a healthy look
         self._low: float | None = None  # variety at the last look, where that had signs
-        self._recall = 0.0  # the highest of a healthy look
+        self._variety = self._recall = 0.0  # the highest so far
         self._began = 0  # step at which the weights were fresh
+        self._age = 1  # steps since then at the last look
 
     def is_due(self, fraction: float) -> bool:
         """Return whether a check has been passed since the last call; once for each.
@@ -164,16 +166,19 @@ class CollapseWatch:
 
     def _judge(self, figures: dict[str, float], signs: list[str], steps: int) -> bool:
         """Return whether signs mean collapse; remember what the next look is compared with."""
-        before, self._low = self._low, figures["variety"] if signs else None
-        if not signs:
+        variety, before, best = figures["variety"], self._low, self._variety
+        age = steps - self._began
+        grown = before is not None and variety > before * (age / self._age) ** _GROWTH
+        is_young = age < _FEWEST_STEPS
+        self._low, self._age = variety if signs else None, max(age, 1)
+        self._variety = max(best, variety)
+        if not is_young:
             self._recall = max(self._recall, figures["recall"])
         if _NO_NUMBERS in signs:
             return True
-        if not signs or steps - self._began < _FEWEST_STEPS:
+        if not signs or is_young:
             return False
-        if self._best is not None:
-            return True  # there were none once
-        return before is not None and figures["variety"] <= _GROWTH * before
+        return variety < _LOSS * best or (before is not None and not grown)
 
     def _act(
         self, loop: "TrainingLoop", figures: dict[str, float], signs: list[str], collapse: bool
