@@ -208,7 +208,8 @@ def _feather(region: "NDArray[np.bool_]", ramp_px: int) -> "NDArray[np.float32]"
 
     marks = region.astype(np.uint8)
     # an edge of the image is none of the region's: there is nothing beyond it to blend with
-    depth = cv2.distanceTransform(np.pad(marks, 1, mode="edge"), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    bordered = np.pad(marks, 1, mode="edge")
+    depth = cv2.distanceTransform(bordered, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
     count, parts = cv2.connectedComponents(marks)
     deepest = np.zeros(count, np.float32)
     np.maximum.at(deepest, parts.ravel(), depth.ravel().astype(np.float32))

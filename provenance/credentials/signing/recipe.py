@@ -172,7 +172,10 @@ Did you mean 'digitalCapture'?
                 raise ValueError(f"actions[{place}]: {error}") from error
         if self.is_update:
             self._check_update()
-        if len(self.model_dump_json(exclude_unset=True).encode()) > MAX_MANIFEST_BYTES:
+        # paths are not signed, and need not be Unicode
+        unsigned = {"ingredients": {"__all__": {"path"}}}
+        text = self.model_dump_json(exclude_unset=True, exclude=unsigned)
+        if len(text.encode()) > MAX_MANIFEST_BYTES:
             raise ValueError("The recipe exceeds 1 MB, the most that can be signed. Shorten it.")
         return self
 

@@ -58,3 +58,44 @@ def test_every_fault_has_its_owner(read, fault, error, words):
 def test_what_is_no_list_of_items_is_the_plugins_fault(read, answer):
     with pytest.raises(PluginError, match="theirs: reading"):
         read(lambda: answer)
+
+
+# --- fetching -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fetching(monkeypatch):
+    """Read the pool of a source that can be fetched; returns what it was asked to do, in order."""
+
+    def read_(*, downloads=True, **options):
+        calls = []
+
+        class Remote:
+            def items(self, window, *, count, seed):
+                calls.append("items")
+                return [ITEM]
+
+            def download(self):
+                calls.append("download")
+
+        offer = SimpleNamespace(
+            factory=lambda argument: Remote(), spec=SimpleNamespace(downloads=downloads)
+        )
+        plugins = SimpleNamespace(dataset=lambda name: offer)
+        monkeypatch.setattr(sources, "registry", lambda: plugins)
+        sources.read_pool(Request(real="theirs:x", **options))
+        return calls
+
+    return read_
+
+
+def test_nothing_is_fetched_unasked(fetching):
+    assert fetching() == ["items"]
+    assert fetching(download=True) == ["download", "items"]
+    assert fetching(download=True, downloads=False) == ["items"]
+
+
+def test_several_processes_do_not_fetch_the_same(fetching, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UserError, match="works in one process.*--dry-run"):
+        fetching(download=True)
