@@ -46,7 +46,7 @@ def evaluate(model, *more, environment=None):
 
     artefact, site = model
     words = [sys.executable, "-m", "provenance", "evaluate-generator", str(artefact)]
-    words += ["--samples", "60", "--feature-budget", "0.3", *map(str, more)]
+    words += ["--samples", "40", "--feature-budget", "0.3", *map(str, more)]
     env = os.environ | {
         "PYTHONPATH": str(site),
         "PROVENANCE_LOAD_PLUGINS": "photos,folder,fake-generators",

@@ -10,7 +10,7 @@ from provenance import InputSpec, UserError
 from provenance.quality import RandomFeatures, evaluate
 from provenance_datasets.photos.source import Photos
 
-SIDE_PX, COUNT = 32, 180
+SIDE_PX, COUNT = 32, 120
 
 
 @pytest.fixture(scope="module")

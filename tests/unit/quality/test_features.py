@@ -160,7 +160,7 @@ def test_dinov2_is_that_of_timm_on_torch_fidelitys_input(tmp_path):
 
 
 def test_digits_are_read_back_and_all_modes_counted():
-    images, which, fold = stack_digits(6000, seed=3)
+    images, which, fold = stack_digits(3000, seed=3)
     from sklearn.datasets import load_digits
 
     from provenance.quality.modes import read_digits
@@ -169,7 +169,7 @@ def test_digits_are_read_back_and_all_modes_counted():
     assert (read_digits(images) == truth).mean() > 0.99
     found = count_modes(images)
     assert found.modes == pytest.approx(found.expected_modes, abs=8)
-    assert found.kl == pytest.approx(found.expected_kl, abs=0.03)
+    assert found.kl == pytest.approx(found.expected_kl, abs=0.05)
     owners = {}
     for digit, owner in zip(which.ravel(), np.repeat(fold, 3), strict=True):
         assert owners.setdefault(digit, owner) == owner  # no digit in two folds
