@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from provenance.errors import UserError
+from provenance.training.seeds import derive_seed
 from provenance.types import Media, MediaKind
 
 _HELD_OUT_SHARE = (0.05, 0.20)  # at least, at most
@@ -72,7 +73,8 @@ def hold_out_groups(source: Sequence[Media]) -> NDArray[np.bool_]:
     least, most = (share * len(source) for share in _HELD_OUT_SHARE)
     chosen: set[str] = set()
     held = 0
-    for group, size in sorted(sizes.items(), key=lambda pair: (pair[1], pair[0])):
+    # among equal ones a choice by hash: the first by name would all be of one class
+    for group, size in sorted(sizes.items(), key=lambda pair: (pair[1], derive_seed(0, pair[0]))):
         if len(sizes) < _FEWEST_GROUPS or held >= least or held + size > most:
             break
         chosen.add(group)

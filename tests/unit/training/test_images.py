@@ -88,6 +88,15 @@ def test_whole_groups_are_held_out_and_few_items():
     assert not hold_out_groups(items[:95]).any()  # three groups: none can be spared
 
 
+def test_groups_of_one_size_are_held_out_without_regard_to_their_names():
+    names = [f"{kind}/{i:03}" for kind in ("bird", "cat", "dog", "horse") for i in range(50)]
+    items = [Media(name, MediaKind.TEXT, "", name) for name in names]
+    held = hold_out_groups(items)
+    assert held.sum() == 10
+    assert len({name[:3] for name, out in zip(names, held, strict=True) if out}) > 2
+    assert (held == hold_out_groups(items)).all()
+
+
 def test_rendering_always_computes_whole_batches():
     sizes = []
 
