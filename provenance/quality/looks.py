@@ -267,7 +267,11 @@ def see_members(view: View) -> Section:
         rows = [i for i, one in enumerate(names) if one == name][:12]
         share = {"share": round(made / count, 4)}
         strips.append(Strip(name, view.samples[rows], figures=share))
-    return Section("members", tuple(strips), {"members": len(strips), "samples": count})
+    figures = {"at_work": len(strips), "samples": count}
+    combined = view.trained.card.get("members")
+    if isinstance(combined, dict):
+        figures["combined"] = len(combined)
+    return Section("members", tuple(strips), figures)
 
 
 def _names(found: Any) -> tuple[str, ...]:

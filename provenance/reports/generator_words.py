@@ -213,7 +213,11 @@ def _of_classes(figures: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -
 
 def _of_members(figures: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     told = ", ".join(f"{row['title']} {row['share']:.0%}" for row in rows)
-    return [f"Of {figures['samples']} samples: {told}."]
+    idle = figures.get("combined", 0) - figures["at_work"]
+    found = [f"Of {figures['samples']} samples: {told}."]
+    if idle > 0:
+        found.append(f"{idle} of {figures['combined']} members made none of these.")
+    return found
 
 
 _SPEAKERS = {

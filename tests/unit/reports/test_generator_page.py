@@ -221,6 +221,14 @@ def test_codes_are_counted(pictures, tmp_path):
     assert found["bars"] == [0.5, 0.5, 0.0, 0.0]
 
 
+def test_members_that_make_nothing_are_told(pictures, tmp_path):
+    generator = trained(pictures, tmp_path, members={"one": "", "other": "", "third": ""})
+    found = seen(generator, None)["members"]
+    rows = [{"title": strip.title, **strip.figures} for strip in found.strips]
+    assert [row["title"] for row in rows] == ["one", "other"]
+    assert findings("members", found.figures, rows)[1] == "1 of 3 members made none of these."
+
+
 def test_what_cannot_be_shown_is_refused(pictures, tmp_path):
     generator = trained(pictures, tmp_path, size_px="<b>")
     with pytest.raises(UserError, match="size_px"):
