@@ -54,7 +54,8 @@ def read_samples(shard: Path) -> Iterator[Sample]:
     """
     try:
         found = _members(shard)
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
+        # the last three: extended headers with numbers that are none, or thousands one upon another
         raise UnreadableError(
             f"{shard} cannot be read as a tar file that is not compressed: {error}"
         ) from error
@@ -94,7 +95,8 @@ def _members(shard: Path) -> dict[str, dict[str, Member]]:
             path = PurePosixPath(info.name)
             stem, _, suffix = path.name.partition(".")
             kind = suffix.lower().rpartition(".")[2]
-            if info.size > (_MOST_IMAGE_BYTES if kind in _IMAGES else _MOST_TEXT_BYTES):
+            # a size may be negative, which would later read all the rest
+            if not 0 <= info.size <= (_MOST_IMAGE_BYTES if kind in _IMAGES else _MOST_TEXT_BYTES):
                 continue
             key = str(path.with_name(stem)) if stem else ""
             if key and kind in _IMAGES | {_CLASS, _FACTS}:

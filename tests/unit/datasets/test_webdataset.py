@@ -12,6 +12,7 @@ from provenance.media import encode_png
 from provenance.plugins import registry
 from provenance.training import find_classes
 from provenance_datasets.webdataset import SPEC, open_webdataset
+from provenance_datasets.webdataset.shards import read_samples
 from provenance_datasets.webdataset.source import find_shards
 
 WINDOW = InputSpec(geometry="crop", size_px=16)
@@ -105,6 +106,44 @@ def test_damaged_shards_are_named(tmp_path, damage):
         path.write_bytes(data[:300] if damage == "cut" else b"noise" * 1000)
     with pytest.raises(UnreadableError, match=r"a\.tar cannot be read"):
         open_webdataset(str(path)).items(WINDOW, count=1, seed=0)
+
+
+def header(name, kind, size):
+    info = tarfile.TarInfo(name)
+    info.type, info.size = kind, size
+    return bytearray(info.tobuf(tarfile.GNU_FORMAT))
+
+
+def extended(record):
+    record = b"%d %s" % (len(record) + 3, record)
+    head = header("x", tarfile.XHDTYPE, len(record))
+    return head + record + b"\0" * (-len(record) % 512) + header("a.png", tarfile.REGTYPE, 0)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        (header("././@LongLink", tarfile.GNUTYPE_LONGNAME, 4) + b"abc\0" + bytes(508)) * 3000,
+        extended(b"GNU.sparse.map=1,a\n"),
+        extended(b"size=99999999999999999999\n"),
+    ],
+    ids=["thousands of headers", "a sparse map that is none", "a huge size"],
+)
+def test_extended_headers_that_make_no_sense_are_damage(tmp_path, content):
+    path = tmp_path / "a.tar"
+    path.write_bytes(bytes(content) + bytes(1024))
+    with pytest.raises(UnreadableError, match=r"a\.tar"):
+        open_webdataset(str(path)).items(WINDOW, count=1, seed=0)
+
+
+def test_a_file_of_less_than_nothing_is_passed_over(tmp_path):
+    head = header("a.png", tarfile.REGTYPE, 0)
+    head[124:136] = b"\xff" * 12  # -1, which would read all the rest
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    path = tmp_path / "a.tar"
+    path.write_bytes(bytes(head) + bytes(1024))
+    assert list(read_samples(path)) == []
 
 
 @pytest.mark.parametrize(
