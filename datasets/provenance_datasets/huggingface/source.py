@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provenance import InputSpec, Media, UnreadableError, UserError
-from provenance.media import decode_image
+from provenance.media import ImageLimits, decode_image
 from provenance_datasets.records import Record, cut_records
 
 if TYPE_CHECKING:
@@ -67,8 +67,9 @@ class HuggingFaceSource:
         column = _image_column(data, self._name)
         rows = data.cast_column(column, _undecoded())
         label, names = _label_column(data)
+        own = self._folders()
         records = [
-            Record(f"{self._split}/{n:07d}", partial(_read, rows, n, column, label, names))
+            Record(f"{self._split}/{n:07d}", partial(_read, rows, n, column, label, names, own))
             for n in range(len(rows))
         ]
         where = f"huggingface:{self._name}"
@@ -85,6 +86,18 @@ class HuggingFaceSource:
         if not items:
             raise UserError(f"{where} has no image of {window.size_px} px. Ask for a smaller size.")
         return items
+
+    def _folders(self) -> list[Path]:
+        """Return where files of the data set may lie: its own folder, or the library's caches."""
+        import huggingface_hub.constants
+
+        config = _library().config
+        caches = (
+            *(config.HF_DATASETS_CACHE, config.DOWNLOADED_DATASETS_PATH),
+            huggingface_hub.constants.HF_HUB_CACHE,
+        )
+        places = (self._name,) if self._is_local else caches
+        return [Path(place).expanduser().resolve() for place in places]
 
     def _load(self, remedy: str) -> Any:
         datasets = _library()
@@ -159,15 +172,34 @@ def _label_column(data: Any) -> tuple[str | None, Sequence[str]]:
     return next((name for name in _LABELS if name in data.features), None), ()
 
 
+def _file(name: str, folders: Sequence[Path]) -> bytes:
+    """Return the file that a row names instead of holding it. Hostile: a table may name any path.
+
+    Raises:
+        UnreadableError: It lies elsewhere than the data set does, or cannot be read.
+    """
+    most = ImageLimits().max_bytes
+    try:
+        path = Path(name).resolve(strict=True)
+        if not path.is_file() or not any(path.is_relative_to(folder) for folder in folders):
+            raise UnreadableError(f"{name!a} is no file of the data set")
+        with path.open("rb") as stream:
+            return stream.read(most + 1)  # one more, so that the decoder refuses it
+    except (OSError, ValueError) as error:
+        raise UnreadableError(f"cannot be read: {error}") from error
+
+
 def _read(
-    rows: Any, number: int, column: str, label: str | None, names: Sequence[str]
+    rows: Any,
+    number: int,
+    column: str,
+    label: str | None,
+    names: Sequence[str],
+    folders: Sequence[Path],
 ) -> "tuple[NDArray[np.uint8], str | None]":
     row = rows[number]
     stored = row[column] or {}
-    try:
-        content = stored.get("bytes") or Path(str(stored.get("path"))).read_bytes()
-    except OSError as error:
-        raise UnreadableError(f"cannot be read: {error.strerror or error}") from error
+    content = stored.get("bytes") or _file(str(stored.get("path")), folders)
     value = None if label is None else row[label]
     if isinstance(value, int) and 0 <= value < len(names):
         value = names[value]

@@ -69,6 +69,24 @@ def test_an_image_that_is_damaged_is_skipped(tmp_path, caplog):
     assert "Skipped train/0000001" in caplog.text
 
 
+@pytest.mark.parametrize("where", ["beside", "link", "/dev/zero", "a\0b"])
+def test_a_table_cannot_name_files_outside_of_its_folder(tmp_path, caplog, where):
+    (tmp_path / "private.png").write_bytes(encoded(2))
+    folder = tmp_path / "table"
+    folder.mkdir()
+    (folder / "own.png").write_bytes(encoded(1))
+    (folder / "link.png").symlink_to(tmp_path / "private.png")
+    named = {"beside": tmp_path / "private.png", "link": folder / "link.png"}.get(where, where)
+    rows = {"image": [{"bytes": None, "path": str(p)} for p in (folder / "own.png", named)]}
+    pyarrow = pytest.importorskip("pyarrow.parquet")
+    features = datasets.Features({"image": datasets.Image()})
+    table = datasets.Dataset.from_dict(rows, features=features).data.table
+    pyarrow.write_table(table, folder / "train.parquet")
+    items = open_huggingface(str(folder)).items(WINDOW, count=None, seed=0)
+    assert {item.group for item in items} == {"train/0000000"}
+    assert "Skipped train/0000001" in caplog.text
+
+
 def test_nothing_is_fetched_unasked():
     source = open_huggingface("nobody/has-fetched-this")
     with pytest.raises(UserError, match=r"cannot be read: .*--download"):
