@@ -87,8 +87,8 @@ def pretrained_features(
     tensors = _read(weights)
     try:
         network = _inception(tensors) if name == "inception" else _dinov2(tensors)
-    except (RuntimeError, KeyError, ValueError, TypeError) as error:
-        first = str(error).splitlines()[0]
+    except (RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
         raise ArtefactError(f"{weights} is not {name}: {first} Fetch {_WHERE[name]}") from error
     return PretrainedFeatures(name, network, device)
 
@@ -104,18 +104,32 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         if path.suffix == ".safetensors":
             return dict(load_file(path))
-        return dict(torch.load(path, map_location="cpu", weights_only=True))
+        return _named(torch.load(path, map_location="cpu", weights_only=True))
     except (
         OSError,
         RuntimeError,
         ValueError,
         TypeError,
         EOFError,
+        LookupError,  # a pickle that names what it has not made
+        AttributeError,
         SafetensorError,
         pickle.UnpicklingError,
     ) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ArtefactError(f"{path} holds no weights: {first} Fetch it again.") from error
+
+
+def _named(found: Any) -> dict[str, Any]:
+    """Return what a file holds, where that is tensors by name; raises TypeError else."""
+    import torch
+
+    if not isinstance(found, dict):
+        raise TypeError(f"a {type(found).__name__}, not tensors by name.")
+    for name, value in found.items():
+        if not isinstance(name, str) or not isinstance(value, torch.Tensor):
+            raise TypeError(f"{str(name)[:40]!a} is no name of a tensor.")
+    return found
 
 
 def _inception(tensors: dict[str, Any]) -> "torch.nn.Module":

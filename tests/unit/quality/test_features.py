@@ -134,7 +134,15 @@ def test_files_that_hold_other_things_are_refused(tmp_path):
     torch.save({"weight": print}, code)
     text = tmp_path / "text.pth"
     text.write_text("<html>not found</html>")
-    for path in (wrong, code, text):
+    listed = tmp_path / "listed.pth"
+    torch.save([1, 2], listed)
+    numbered = tmp_path / "numbered.pth"
+    torch.save({1: torch.zeros(2)}, numbered)
+    nested = tmp_path / "nested.pth"
+    torch.save({"model": "x"}, nested)
+    absent = tmp_path / "absent.pth"
+    absent.write_bytes(b"\x80\x02h\x05.")  # a pickle that takes from its memory what is not there
+    for path in (wrong, code, text, listed, numbered, nested, absent):
         with pytest.raises(ArtefactError):
             pretrained_features("inception", path)
 
