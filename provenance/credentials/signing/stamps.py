@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from provenance.credentials.signing import jumbf
 from provenance.credentials.signing.pem_key import PemKey
 from provenance.credentials.signing.signatures import Checker, sign_for_cose
+from provenance.errors import CredentialError
 
 _PNG, _CHUNK = b"\x89PNG\r\n\x1a\n", b"caBX"
 _AT = 33  # where the chunk goes: behind PNG's signature and IHDR
@@ -133,7 +134,8 @@ class Stamp:
         own = {**self._texts, "content": content, "length": _length(length)}
         try:
             self._take_apart(own)
-        except (ValueError, struct.error) as error:
+        except (ValueError, struct.error, CredentialError) as error:
+            # of the last kind: a key that was exchanged since; the library signs with the new one
             raise StampError(str(error)) from error
         _check_words(signed, words, self._texts, self._all_keys())
         again = self._fill(self._fresh, own)

@@ -198,8 +198,23 @@ def test_stores_of_another_form_are_refused(label, signer, png, manifest):
 def test_another_key_is_noticed(signer, png, manifest, tmp_path):
     authority.create_authority(tmp_path / "other")
     other = development_signer(tmp_path / "other")
-    with pytest.raises(Exception, match="not one of the certificate's key"):
+    with pytest.raises(StampError, match="not one of the certificate's key"):
         Stamp(sign_bytes(png, PNG, manifest, signer), {}, other.key_in_memory())
+
+
+def test_a_key_that_is_exchanged_meanwhile_costs_no_file(
+    signer, by_library, pictures, claim, tmp_path, monkeypatch
+):
+    """Between a look at the key and the library's own: then there are two, and no stamp."""
+    authority.create_authority(tmp_path / "other")
+    old = development_signer(tmp_path / "other").key_in_memory()
+    monkeypatch.setattr(Signer, "key_in_memory", lambda self: old)
+    signed = sign_generated(files(pictures, claims(claim, 5)), PNG, signer)
+    assert len(by_library) == 6
+    assert all(
+        read_credential_bytes(data, PNG, load_trust_anchors(None)).signer == "trusted"
+        for data in signed
+    )
 
 
 def test_a_word_inside_of_another_text_is_no_hole(signer, png, claim):
