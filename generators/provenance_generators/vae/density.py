@@ -120,22 +120,27 @@ class Completion:
     Args:
         density: Fitted.
         kept: bool (Z,), the known units.
+        precision: S^-1 of each component, (K, R, R), where it is at hand.
     """
 
-    def __init__(self, density: LatentDensity, kept: Tensor) -> None:
+    def __init__(
+        self, density: LatentDensity, kept: Tensor, *, precision: Tensor | None = None
+    ) -> None:
+        if precision is None:
+            precision = torch.cholesky_inverse(density.factor.double())
         self._density, self._kept = density, kept
         scale = kept / density.spread.double().square()  # (Z,); unknown units weigh nothing
-        axes, factor = density.axes.double(), density.factor.double()
+        axes = density.axes.double()
         self._project = axes * scale[:, None]  # (Z, R)
         self._known = self._project.T @ axes  # V' P^-1 V, (R, R)
-        self._lower = torch.linalg.cholesky(torch.cholesky_inverse(factor) + self._known)
+        self._lower = torch.linalg.cholesky(precision + self._known)
         means = density.mean.double()
         self._pull = means @ self._known  # (K, R)
         self._offset = (  # of the log-probability of each component, (K,)
             density.weight.double().log()
             - 0.5 * (means * self._pull).sum(1)
             - _log_diagonal(self._lower)
-            - _log_diagonal(factor)
+            - _log_diagonal(density.factor.double())
         )
 
     def draw(self, latents: Tensor, uniform: Tensor, noise: Tensor) -> Tensor:
@@ -181,11 +186,12 @@ def complete(
         noise: (N, R + Z), standard normal.
     """
     result = latents.clone()
+    precision = torch.cholesky_inverse(density.factor.double())
     patterns, which = torch.unique(kept, dim=0, return_inverse=True)  # (P, Z), (N,)
     for number, pattern in enumerate(patterns):
         if bool(pattern.all()):
             continue
-        completion = Completion(density, pattern)
+        completion = Completion(density, pattern, precision=precision)
         for rows in (which == number).nonzero()[:, 0].split(_ROWS):
             filled = rows[torch.arange(_ROWS, device=rows.device).clamp(max=len(rows) - 1)]
             drawn = completion.draw(latents[filled], uniform[filled], noise[filled])

@@ -13,7 +13,7 @@ from torch import Tensor
 from provenance import UserError
 from provenance.training import derive_rng
 
-_PATTERNS = 32
+_PATTERNS = 16
 """Orders in which cells are drawn anew: images that share one share the costly part of it."""
 
 
@@ -65,6 +65,29 @@ def choose_cells(
     wanted = (fraction * allowed.sum(1, keepdim=True)).round()
     taken = ordered & (ordered.cumsum(1) <= wanted)
     return torch.zeros_like(allowed).scatter(1, order, taken)
+
+
+def blend(
+    new: NDArray[np.uint8], plain: NDArray[np.uint8], mask: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """Return ``plain`` where a mask is false, and ``new`` inside, with a soft edge between them.
+
+    The edge lies within the true part, so that nothing outside changes; true parts that are no
+    wider than the edge, a thirty-second of the side, stay as they are.
+
+    Args:
+        new: uint8 (N, S, S, 3).
+        plain: Same shape.
+        mask: bool (N, S, S).
+    """
+    reach = max(1, mask.shape[1] // 32)
+    inside = torch.from_numpy(mask).float()[:, None]  # (N, 1, S, S)
+    share = torch.nn.functional.avg_pool2d(
+        inside, 2 * reach + 1, stride=1, padding=reach, count_include_pad=False
+    )
+    weight = ((2 * share - 1).clamp(min=0) * inside)[:, 0, :, :, None].numpy()
+    mixed = plain + weight * (new.astype(np.float32) - plain)
+    return np.asarray(mixed.round(), np.uint8)
 
 
 def kept_units(chosen: Tensor, grid: tuple[int, int, int]) -> Tensor:

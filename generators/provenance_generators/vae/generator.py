@@ -30,6 +30,7 @@ from provenance_generators.vae import SPEC
 from provenance_generators.vae.density import LatentDensity, complete
 from provenance_generators.vae.directions import Axis, find_axes
 from provenance_generators.vae.editing import (
+    blend,
     check_fraction,
     check_mask,
     choose_cells,
@@ -191,7 +192,7 @@ class VAEGenerator:
         if where is None:
             return made
         plain = self._render(n, lambda rows: model.network.decode(latents[rows]))
-        return np.where(where[..., None], made, plain)
+        return blend(made, plain, where)
 
     def interpolate(self, seed_a: int, seed_b: int, steps: int) -> NDArray[np.uint8]:
         """Return ``steps`` images from the sample of ``seed_a`` to that of ``seed_b``.

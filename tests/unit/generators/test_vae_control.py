@@ -7,7 +7,7 @@ import pytest
 from scenes import scenes
 
 from provenance import ClassConditional, FitContext, Resampler, Steerable, UserError
-from provenance_generators.vae.editing import choose_cells
+from provenance_generators.vae.editing import blend, choose_cells
 from provenance_generators.vae.generator import VAEGenerator
 from provenance_generators.vae.train import choose_rows
 
@@ -127,6 +127,16 @@ def test_only_the_masked_part_changes(model, photographs):
     assert (made[:, 3:17, 5:20] != plain[:, 3:17, 5:20]).any((1, 2, 3)).all()
     nothing = model.resample(photographs, 1.0, seed=1, mask=np.zeros_like(mask))
     np.testing.assert_array_equal(nothing, plain)
+
+
+def test_the_seam_lies_within_the_mask():
+    new, plain = np.full((1, 64, 64, 3), 200, np.uint8), np.full((1, 64, 64, 3), 100, np.uint8)
+    mask = np.zeros((1, 64, 64), bool)
+    mask[:, :, 20:] = True
+    row = blend(new, plain, mask)[0, 30, :, 0]
+    assert (row[:20] == 100).all()
+    assert 100 < row[20] < row[21] < 200
+    assert (row[22:] == 200).all()  # to the border, where nothing lies outside
 
 
 def test_as_many_cells_as_asked_are_chosen():
