@@ -97,5 +97,5 @@ def test_nothing_is_fetched_unasked(fetching):
 
 def test_several_processes_do_not_fetch_the_same(fetching, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(UserError, match="works in one process.*--dry-run"):
+    with pytest.raises(UserError, match=r"works in one process.*--dry-run"):
         fetching(download=True)
