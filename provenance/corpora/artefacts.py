@@ -14,6 +14,8 @@ from provenance.plugins import registry
 
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "card.json"
+_MOST_SIDE_PX = 1 << 14
+_MOST_ITEMS = 1 << 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +66,41 @@ def read_card(folder: Path) -> dict[str, Any]:
     """Return the card of a trained generator, after checking its weights' hash.
 
     Raises:
-        UserError: No artefact, or weights that are not the card's.
+        UserError: No artefact, weights that are not the card's, or a card of another form.
     """
     try:
         card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
         digest = sha256_file(folder / WEIGHTS_FILE)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(
             f"{folder} holds no trained generator ({error}). Name a folder with {WEIGHTS_FILE} and "
             f"{CARD_FILE}, such as corpus/generators/gan."
         ) from None
     if not isinstance(card, dict) or card.get("weights_sha256") != digest:
         raise UserError(f"{folder}: the weights are not those of the card. Train it anew.")
+    card.setdefault("name", str(card.get("generator")))
+    if not isinstance(card.get("data"), dict):
+        card["data"] = {}
+    _check_form(folder, card)
     return card
+
+
+def _check_form(folder: Path, card: Mapping[str, Any]) -> None:
+    """Refuse a card in which something that is used has another form: anybody may have written it.
+
+    Raises:
+        UserError: Names what is wrong.
+    """
+    groups, size_px = card["data"].get("groups", []), card.get("size_px")
+    good = {
+        "name": isinstance(card.get("name"), str),
+        "size_px": type(size_px) is int and 0 < size_px <= _MOST_SIDE_PX,
+        "data.groups": isinstance(groups, list) and all(isinstance(one, str) for one in groups),
+        "data.items": _is_count(card["data"].get("items", 0)),
+    }
+    if wrong := [name for name, is_good in good.items() if not is_good]:
+        raise UserError(f"{folder}: its card has no usable {', '.join(wrong)}. Train it anew.")
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value <= _MOST_ITEMS
