@@ -4,6 +4,7 @@ Each drawing is a folder: signed PNG files, ``items.jsonl`` with one row a file,
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,11 +100,14 @@ class Studio:
             seed: Of the sample, 0..2**32-1.
 
         Raises:
-            UserError: The generator has no directions, or none of this name.
+            UserError: The generator has no directions, or none of this name; or an amount is not
+                finite.
             PluginError: It failed.
         """
         self.needs("directions", "--direction")
         _check_seeds(seed)
+        if not all(math.isfinite(one) for one in amounts):
+            raise UserError("Amounts are finite numbers: standard deviations, such as -3 0 3.")
         with plugin_at_work(self.name, "move", passing=(UserError,)):
             made = self.trained.model.move(seed, direction, list(amounts))  # type: ignore[attr-defined]
         about = [{"seed": seed, "direction": direction, "amount": float(one)} for one in amounts]
@@ -161,7 +165,7 @@ class Studio:
 
     def write(self, name: str, data: bytes, step: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         """Write one file; return its row."""
-        write_atomic(self.out / name, data)
+        _write(self.out / name, data)
         return {
             "file_name": name,
             "sha256": sha256_bytes(data),
@@ -183,9 +187,9 @@ class Studio:
         from provenance.media import contact_sheet
 
         sheet = self.out / SHEET_FILE
-        write_atomic(sheet, contact_sheet(pictures, scale=scale))
+        _write(sheet, contact_sheet(pictures, scale=scale))
         lines = "".join(json.dumps(row, ensure_ascii=True) + "\n" for row in rows)
-        write_atomic(self.out / ROWS_FILE, lines.encode())
+        _write(self.out / ROWS_FILE, lines.encode())
         self.progress(1.0, "done")
         return Drawing(self.out, tuple(rows), sheet, tuple(notes))
 
@@ -237,18 +241,33 @@ def open_studio(
         progress: Called with a fraction and a message.
 
     Raises:
-        UserError: There is no such generator, or ``out`` is not empty.
+        UserError: There is no such generator, or ``out`` is not empty or cannot be made.
         PluginError: It cannot be loaded.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} is not empty. Use another --out.")
     trained = load_generator(checkpoint, device=device)
+    try:
+        out.mkdir(parents=True, exist_ok=True)  # now, before minutes are spent on what goes there
+    except OSError as error:
+        raise _unwritable(out, error) from error
     signer = None
     if sign:
         from provenance.credentials import development_signer
 
         signer = development_signer()
     return Studio(trained, out, signer, progress)
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        write_atomic(path, data)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    return UserError(f"{path} cannot be written: {error.strerror or error}. Use another --out.")
 
 
 def _check_seeds(*seeds: int) -> None:

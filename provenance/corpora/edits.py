@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 _EDITED_FILE = "edited.png"
 _COMPRESSION = 6  # a photograph, not a corpus: nobody tells classes apart by its size
+_ALL_OF_IT = (
+    "The mask has no black pixel, so all of the photograph was drawn anew. What it hides by "
+    "transparency does not count."
+)
 _SHEET_PX = 384  # longer side of each picture on the sheet, at most
 
 
@@ -146,6 +150,8 @@ def _kept(
     notes: tuple[str, ...] = ()
     if studio.signer is not None:
         data, notes = _signed(studio, photo, data, step, facts, is_whole=region is None)
+    if region is not None and region.all():  # as of a mask that marks by transparency
+        notes = (*notes, _ALL_OF_IT)
     row = studio.write(_EDITED_FILE, data, step, {"photo": photo.name, **facts})
     return studio.finish([row], [_pictures(original, region, edited)], notes=notes)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image as PILImage
 
 from provenance import UnreadableError, UserError, sign, verify
 from provenance.corpora.artefacts import TrainedGenerator
@@ -177,6 +178,31 @@ def test_a_generator_that_gives_something_else_is_at_fault(studio, photo, mask):
     with pytest.raises(PluginError, match="toy: edit gave something other"):
         edit_photograph(studio, photo, mask=mask, fraction=0.25)
     assert not studio.out.exists()
+
+
+def test_a_mask_without_black_is_told_of(studio, photo, mask):
+    """As one that marks by transparency: it would surprise that all of the photograph changes."""
+    pixels = decode_image(mask.read_bytes())
+    marked = np.full((*pixels.shape[:2], 4), 255, np.uint8)
+    marked[..., 3] = pixels[..., 0]
+    PILImage.fromarray(marked).save(mask)
+    drawing = edit_photograph(studio, photo, mask=mask)
+    assert "no black pixel" in drawing.notes[-1]
+    assert drawing.rows[0]["about"]["mask_sha256"] == sha256_file(mask)
+
+
+@pytest.mark.parametrize("amount", [float("nan"), float("inf")])
+def test_amounts_are_finite(amount, studio):
+    with pytest.raises(UserError, match="finite"):
+        studio.traverse("lighter", [0.0, amount], seed=1)
+    assert not studio.out.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(studio, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    blocked = replace(studio, out=tmp_path / "file" / "out", signer=None)
+    with pytest.raises(UserError, match=r"file/out/.* cannot be written: .* Use another --out"):
+        blocked.interpolate(0, 1, steps=2)
 
 
 # --- hostile files --------------------------------------------------------------------------------
