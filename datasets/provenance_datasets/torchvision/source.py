@@ -118,11 +118,17 @@ def _class_names(data: Any) -> Sequence[str]:
 
 def _read(data: Any, number: int, names: Sequence[str]) -> "tuple[NDArray[np.uint8], str | None]":
     import numpy as np
+    from PIL.Image import DecompressionBombError
 
     try:
         picture, target = data[number]
         pixels = np.asarray(picture.convert("RGB"), np.uint8)
-    except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises for damaged files
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        DecompressionBombError,
+    ) as error:  # what Pillow raises for damaged files
         raise UnreadableError(str(error)) from error
     is_class = isinstance(target, int) or getattr(target, "ndim", None) == 0
     if not is_class:  # CelebA's attributes

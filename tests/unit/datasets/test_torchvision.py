@@ -5,6 +5,8 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image as PILImage
+from PIL.Image import DecompressionBombError
 
 from provenance import InputSpec, UserError
 from provenance.plugins import registry
@@ -74,6 +76,21 @@ def test_download_is_what_fetches(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="STL10 cannot be fetched: no network here"):
         open_torchvision(f"STL10@{tmp_path}").download()
     assert asked == {"root": str(tmp_path), "download": True, "split": "train"}
+
+
+def test_a_picture_that_is_too_large_is_skipped(root, monkeypatch, caplog):
+    read, noise = [], np.random.default_rng(1).integers(0, 256, (28, 28, 3), np.uint8)
+
+    def bomb(self, number):
+        read.append(number)
+        if len(read) == 1:
+            raise DecompressionBombError("179 megapixels")
+        return PILImage.fromarray(noise), 0
+
+    monkeypatch.setattr("torchvision.datasets.FashionMNIST.__getitem__", bomb)
+    items = open_torchvision(f"FashionMNIST@{root}").items(WINDOW, count=3, seed=0)
+    assert len({item.group for item in items}) == 3
+    assert f"Skipped FashionMNIST/{read[0]:06d}: 179 megapixels" in caplog.text
 
 
 def test_names_that_are_not_known_are_refused():
