@@ -19,7 +19,7 @@ from provenance_generators.vae.model import VAE
 from provenance_generators.vae.settings import Settings
 
 OPTIONS = {"width": 8, "latents": 4, "batch": 8}
-GOLDEN = {"loss": 0.41139, "kl_nats": 1.3966, "mse": 0.13389}
+GOLDEN = {"loss": 0.41139, "kl_nats": 1.4767, "mse": 0.13389}
 
 
 def context(folder, **changes):
