@@ -2,6 +2,7 @@
 
 import json
 import math
+import reprlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,12 @@ from typing import Any
 _MOST_BYTES = 64 << 20
 _MOST_POINTS = 240
 _MOST_CURVES = 40
+_MOST_NAMES = 200  # of figures in a log, most of which may be words
+_DEEPEST = 6  # of a card
 _MOST_SHEETS = 8
 _MOST_TEXT = 300
+_SHORT = reprlib.Repr()  # as deep as six levels
+_SHORT.maxdict = _SHORT.maxstring = _MOST_TEXT
 _LARGEST = 1e300  # differences of larger numbers are infinite
 _NOT_DRAWN = {"step", "time_s", "elapsed_s"}
 _NO_REMEDY = {"none", "keep", "wait"}
@@ -63,7 +68,7 @@ def read_curves(folder: Path) -> list[Curve]:
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    if path.stat().st_size > _MOST_BYTES:
+    if not path.is_file() or path.stat().st_size > _MOST_BYTES:
         return
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
@@ -80,7 +85,7 @@ def _curves(loop: str, lines: list[dict[str, Any]]) -> list[Curve]:
     marks = tuple(
         (float(line["step"]), str(line["action"]))
         for line in looks
-        if line.get("action", "none") not in _NO_REMEDY
+        if str(line.get("action", "none")) not in _NO_REMEDY
     )
     drawn = [
         Curve(loop, name, points, marks, is_look)
@@ -92,7 +97,7 @@ def _curves(loop: str, lines: list[dict[str, Any]]) -> list[Curve]:
 
 def _series(lines: list[dict[str, Any]]) -> dict[str, tuple[tuple[float, float], ...]]:
     names = dict.fromkeys(name for line in lines for name in line if name not in _NOT_DRAWN)
-    return {name: _thinned(_points(lines, name)) for name in names}
+    return {name: _thinned(_points(lines, name)) for name in list(names)[:_MOST_NAMES]}
 
 
 def _points(lines: list[dict[str, Any]], name: str) -> list[tuple[float, float]]:
@@ -110,7 +115,7 @@ def _thinned(points: list[tuple[float, float]]) -> tuple[tuple[float, float], ..
 def _is_number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return math.isfinite(value) and abs(value) < _LARGEST
+    return -_LARGEST < value < _LARGEST  # a whole number may be too large to become a float
 
 
 def read_sheets(folder: Path) -> tuple[list[Sheet], int]:
@@ -125,13 +130,14 @@ def read_sheets(folder: Path) -> tuple[list[Sheet], int]:
     from provenance.errors import UnreadableError
     from provenance.media import decode_image, encode_png
 
-    paths = sorted(folder.glob("samples/*.png"))
+    paths = sorted(path for path in folder.glob("samples/*.png") if path.is_file())
     last, wanted = len(paths) - 1, min(len(paths), _MOST_SHEETS)
     chosen = sorted({round(i * last / max(wanted - 1, 1)) for i in range(wanted)})
     sheets = []
     for path in (paths[i] for i in chosen):
         try:
-            pixels = decode_image(path.read_bytes())
+            with path.open("rb") as stream:
+                pixels = decode_image(stream.read(_MOST_BYTES))
         except (OSError, UnreadableError):
             continue  # the page says how many of how many are shown
         sheets.append(Sheet(path.stem, encode_png(pixels, compression=9)))
@@ -145,22 +151,26 @@ def card_facts(card: Mapping[str, Any], *, most_items: int = 6) -> list[tuple[st
         card: JSON object, from a file that anybody may have written.
         most_items: Of a list that are shown.
     """
-    return list(_flattened(card, "", most_items))
+    return list(_flattened(card, (), most_items))
 
 
-def _flattened(value: Any, path: str, most: int) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping) and value and path.count(".") < most:
+def _flattened(value: Any, path: tuple[str, ...], most: int) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping) and value and len(path) < _DEEPEST:
         for key, inner in value.items():
-            yield from _flattened(inner, f"{path}.{key}" if path else str(key), most)
+            yield from _flattened(inner, (*path, str(key)), most)
     else:
-        yield path, _text(value, most)
+        yield ".".join(path), _text(value, most)
 
 
-def _text(value: Any, most: int) -> str:
+def _text(value: Any, most: int, depth: int = 0) -> str:
+    if depth > _DEEPEST:
+        return "..."
     if isinstance(value, list):
-        shown = ", ".join(_text(one, most) for one in value[:most])
+        shown = ", ".join(_text(one, most, depth + 1) for one in value[:most])
         return f"{shown} and {len(value) - most:,} more" if len(value) > most else shown or "none"
     if value is None or value == {}:
         return "none"
+    if isinstance(value, Mapping):
+        value = _SHORT.repr(value)
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     return text if len(text) <= _MOST_TEXT else text[:_MOST_TEXT] + " ..."

@@ -213,6 +213,34 @@ def test_a_card_is_a_table():
     assert len(facts["long"]) < 310
 
 
+def nested(kind, depth):
+    value = 1
+    for _ in range(depth):
+        value = [value] if kind == "list" else {"" if kind == "nameless" else "a": value}
+    return value
+
+
+@pytest.mark.parametrize("kind", ["list", "dict", "nameless"])
+def test_a_card_may_be_nested_as_deep_as_it_likes(kind):
+    facts = card_facts({"deep": nested(kind, 900), "": nested(kind, 900)})
+    assert len(facts) == 2
+    assert all("..." in text for _, text in facts)
+
+
+def test_logs_of_hostile_numbers_and_kinds(tmp_path):
+    (tmp_path / "log-folder.jsonl").mkdir()
+    (tmp_path / "samples" / "folder.png").mkdir(parents=True)
+    lines = [{"step": step, "loss": 10**400, "a": 1.0} for step in (1, 2, 10**400)]
+    lines += [{"step": step, "collapse": 0.5, "action": ["x"]} for step in (3, 4)]
+    lines += [{"step": step, **{f"n{i}": 1 for i in range(1000)}} for step in (5, 6)]
+    (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    curves = read_curves(tmp_path)
+    assert len(curves) == 40
+    assert curves[0].points == ((1, 1), (2, 1))
+    assert {mark for curve in curves for mark in curve.marks} == {(3, "['x']"), (4, "['x']")}
+    assert read_sheets(tmp_path) == ([], 0)
+
+
 def test_codes_are_counted(pictures, tmp_path):
     model = Rich()
     model.token_usage = lambda: np.float32([0, 0.5, 0.5, 0])
