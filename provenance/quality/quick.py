@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _PAIRS = 128  # of MS-SSIM, which takes most of a look
+_SIDE_PX = 32
 _LEAST_LEVELS = 1e-3  # real images that are all one picture have no variety to divide by
 
 
@@ -31,6 +32,7 @@ class QuickFigures:
     """
 
     def __init__(self, reals: "NDArray[np.uint8]") -> None:
+        reals = _small(reals)
         self._features = RandomFeatures()
         self._reals = self._features(reals)  # (R, D)
         self._layouts = thumbnails(reals)  # (R, 192)
@@ -49,6 +51,7 @@ class QuickFigures:
             ``recall``, ``density`` and ``coverage``: as in :func:`manifold`, on thumbnails.
             ``frechet`` and ``kernel``: the distances of these names, on random features.
         """
+        samples = _small(samples)
         made = self._features(samples)  # (N, D)
         overlap = manifold(self._layouts, thumbnails(samples), k=self._neighbours(len(made)))
         return {
@@ -76,3 +79,19 @@ class QuickFigures:
     def _neighbours(self, count: int) -> int:
         """Return k; a handful of images has no fifth neighbour."""
         return min(NEIGHBOURS, count - 1, len(self._reals) - 1)
+
+
+def _small(images: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
+    """Return images of 64 px and more as means over squares, of 32 to 63 px.
+
+    Collapse shows at any size; at 256 px a look would take ten gigabytes, and longer than training.
+    """
+    n, height, width, channels = images.shape
+    factor = max(1, min(height, width) // _SIDE_PX)
+    if factor == 1:
+        return images
+    high, wide = height // factor, width // factor
+    whole = images[:, : high * factor, : wide * factor]
+    squares = whole.reshape(n, high, factor, wide, factor, channels)
+    shrunk: NDArray[np.uint8] = squares.mean((2, 4), dtype="float32").round().astype(images.dtype)
+    return shrunk
