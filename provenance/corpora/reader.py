@@ -156,7 +156,7 @@ def _read_header(folder: Path) -> dict[str, Any]:
         )
     try:
         header = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _broken(folder, f"{HEADER_FILE} is not JSON: {error}") from error
     version = header.get("schema_version") if isinstance(header, dict) else None
     if version != SCHEMA_VERSION:

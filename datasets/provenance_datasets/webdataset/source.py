@@ -84,7 +84,10 @@ def find_shards(argument: str) -> list[Path]:
     Raises:
         UserError: There are none, one of a range is missing, or there are more than 10,000.
     """
-    named = [Path(name).expanduser() for name in _expanded(argument)]
+    names = list(itertools.islice(_expanded(argument), _MOST_SHARDS + 1))
+    if len(names) > _MOST_SHARDS:  # ranges multiply
+        raise UserError(f"{argument} names more than {_MOST_SHARDS} shards. Name fewer.")
+    named = [Path(name).expanduser() for name in names]
     found: list[Path] = []
     for path in named:
         # a name may hold brackets that glob would take for a pattern

@@ -129,9 +129,10 @@ def test_a_changed_file_is_noticed_when_it_is_read(copy):
 def test_what_is_no_corpus_says_how_to_make_one(tmp_path, copy):
     with pytest.raises(UserError, match="provenance generate"):
         open_corpus(tmp_path / "nowhere")
-    (copy / "corpus.json").write_text("{")
-    with pytest.raises(UserError, match="not JSON"):
-        open_corpus(copy)
+    for text in ("{", "[" * 200_000):
+        (copy / "corpus.json").write_text(text)
+        with pytest.raises(UserError, match="not JSON"):
+            open_corpus(copy)
     (copy / "corpus.json").write_text('{"schema_version": 99}')
     with pytest.raises(UserError, match="version is 99"):
         open_corpus(copy)

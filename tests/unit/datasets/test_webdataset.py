@@ -153,6 +153,7 @@ def test_a_file_of_less_than_nothing_is_passed_over(tmp_path):
         ("nowhere-{0..3}.tar", "no shard nowhere-0.tar"),
         ("x-{5..2}.tar", "no range"),
         ("x-{0..99999}.tar", "no range"),
+        ("x-{0..9999}-{0..9999}-{0..9999}.tar", "more than 10000 shards"),
     ],
 )
 def test_wrong_arguments_are_named(argument, words):
