@@ -28,7 +28,7 @@ _FALL = 0.35  # of the best recall so far
 _NOTABLE_RECALL = 0.3  # below, it comes and goes by chance
 _FEWEST_STEPS = 100  # before, nothing has been learned that could have collapsed
 _GROWTH = 0.25  # a young network's variety grows at least as this power of its steps
-_LOSS = 0.5  # of the highest variety so far: no fluctuation
+_NOTABLE_VARIETY, _LOSS = 0.5, 0.5  # a network that had it is not young; a fall is no fluctuation
 _NO_NUMBERS = "weights or samples are no numbers"
 _STATE = ("gentleness", "_left", "_best", "_low", "_variety", "_recall", "_began", "_age")
 _DONE = {
@@ -59,9 +59,10 @@ class CollapseWatch:
     which nothing but going back can mend.
 
     A sign of collapse is a variety under 0.3 of that of real images, or a recall of layouts below
-    0.35 of what it was. Young networks show it, too; so it counts from 100 steps on, and where
-    variety is less than half of what it was, or hardly grows from one look to the next.
-    Weights or samples that are no numbers count at once. Poor samples that differ do not.
+    0.35 of what it was. It counts where samples have had some variety, 0.5, and lost half of it.
+    Else it may be that of a young network: then it counts from 100 steps on, where variety hardly
+    grows from one look to the next. Weights or samples that are no numbers count at once. Poor
+    samples that differ from one another do not.
 
     Attributes:
         n_samples: How many samples a look wants.
@@ -168,7 +169,7 @@ class CollapseWatch:
         """Return whether signs mean collapse; remember what the next look is compared with."""
         variety, before, best = figures["variety"], self._low, self._variety
         age = steps - self._began
-        grown = before is not None and variety > before * (age / self._age) ** _GROWTH
+        grown = before is None or variety > before * (age / self._age) ** _GROWTH
         is_young = age < _FEWEST_STEPS
         self._low, self._age = variety if signs else None, max(age, 1)
         self._variety = max(best, variety)
@@ -176,9 +177,8 @@ class CollapseWatch:
             self._recall = max(self._recall, figures["recall"])
         if _NO_NUMBERS in signs:
             return True
-        if not signs or is_young:
-            return False
-        return variety < _LOSS * best or (before is not None and not grown)
+        has_fallen = best > _NOTABLE_VARIETY and variety < _LOSS * best
+        return bool(signs) and (has_fallen or not (is_young or grown))
 
     def _act(
         self, loop: "TrainingLoop", figures: dict[str, float], signs: list[str], collapse: bool
