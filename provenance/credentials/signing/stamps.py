@@ -183,6 +183,9 @@ class Stamp:
         self._assertions = [_Assertion(one, own) for one in contents]
         self._claim_head, data = _cbor(claim)
         instance = _found(rb"xmp[.:]iid:(" + _UUID + rb")", data)
+        for drawn in (identifier, instance):  # elsewhere it would stay, in files of another one
+            if self._store.count(drawn) != named.count(drawn) + data.count(drawn):
+                raise StampError("an identifier stands where it cannot be exchanged")
         self._fresh = Fresh(identifier, instance, tuple(one.salt for one in self._assertions))
         holes = {f"hash {i}": one.sha256 for i, one in enumerate(self._assertions)}
         holes |= {name: text for name, text in self._texts.items() if text in data}

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import re
 
 import c2pa
 import numpy as np
@@ -221,6 +222,15 @@ def test_a_word_inside_of_another_text_is_no_hole(signer, png, claim):
     made = generation_manifest(dataclasses.replace(claim, title="see WORD", parent="WORD"))
     with pytest.raises(StampError, match="cannot be exchanged"):
         Stamp(sign_bytes(png, PNG, made, signer), {"parent": "WORD"}, signer.key_in_memory())
+
+
+@pytest.mark.parametrize("identifier", [rb"urn:c2pa:([0-9a-f-]{36})", rb"xmp.iid:([0-9a-f-]{36})"])
+def test_an_identifier_within_an_assertion_is_no_hole(identifier, signer, png, claim):
+    made = generation_manifest(dataclasses.replace(claim, parent="x" * 36))
+    signed = sign_bytes(png, PNG, made, signer)
+    repeated = signed.replace(b"x" * 36, re.search(identifier, signed)[1])
+    with pytest.raises(StampError, match="an identifier stands where"):
+        Stamp(repeated, {}, signer.key_in_memory())
 
 
 def test_holes_are_filled_wherever_they_are():
