@@ -13,7 +13,7 @@ from provenance.corpora.drawing import NAMESPACE, Drawing, Studio
 from provenance.corpora.outcome import plugin_at_work
 from provenance.corpora.tiling import Painter, redraw_masked, redraw_whole
 from provenance.errors import PluginError, UnreadableError, UserError
-from provenance.files import sha256_bytes
+from provenance.files import sha256_bytes, sha256_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +50,8 @@ def edit_photograph(
         seed: Of what is drawn.
 
     Raises:
-        UserError: The generator cannot do this, or the mask does not fit or is empty.
+        UserError: The generator cannot do this, the mask does not fit or is empty, or the
+            photograph changes meanwhile.
         UnreadableError: A file cannot be read or decoded.
         PluginError: The generator failed.
         CredentialError: The result cannot be signed.
@@ -189,7 +190,22 @@ def _signed(
         ],
     )
     signed = CredentialSession(recipe, signer=studio.signer).sign_bytes(data, name=_EDITED_FILE)
+    _check_unchanged(photo, facts["photo_sha256"])
     return signed.data, signed.notes
+
+
+def _check_unchanged(photo: Path, sha256: str) -> None:
+    """Refuse a photograph that was exchanged while it was edited: another one became the parent.
+
+    Raises:
+        UserError: It is another one now, or gone.
+    """
+    try:
+        is_same = sha256_file(photo) == sha256
+    except OSError:
+        is_same = False
+    if not is_same:
+        raise UserError(f"{photo} has changed while it was edited. Run the command again.")
 
 
 def _said(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -191,6 +191,17 @@ def test_a_mask_without_black_is_told_of(studio, photo, mask):
     assert drawing.rows[0]["about"]["mask_sha256"] == sha256_file(mask)
 
 
+def test_a_photograph_that_is_exchanged_meanwhile_is_no_parent(studio, photo, monkeypatch):
+    def exchange(self, batch):
+        photo.write_bytes(encode_png(np.zeros((8, 8, 3), np.uint8)))
+        return batch // 8 * 8
+
+    monkeypatch.setattr(Toy, "reconstruct", exchange)
+    with pytest.raises(UserError, match="has changed while it was edited"):
+        edit_photograph(studio, photo)
+    assert not studio.out.exists()
+
+
 @pytest.mark.parametrize("amount", [float("nan"), float("inf")])
 def test_amounts_are_finite(amount, studio):
     with pytest.raises(UserError, match="finite"):
