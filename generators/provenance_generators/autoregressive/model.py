@@ -63,7 +63,7 @@ def _attend_one(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     Plain products: for a single query the fused kernel is slower on a CPU from 64 keys on.
     """
     scores = (query * query.shape[-1] ** -0.5) @ keys.transpose(2, 3)  # (N, H, 1, T)
-    return scores.softmax(-1) @ values
+    return cast("Tensor", scores.softmax(-1) @ values)
 
 
 class Codes(nn.Module):
