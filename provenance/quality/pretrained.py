@@ -105,6 +105,10 @@ def _read(path: Path) -> dict[str, Any]:
         if path.suffix == ".safetensors":
             return dict(load_file(path))
         return _named(torch.load(path, map_location="cpu", weights_only=True))
+    except pickle.UnpicklingError as error:  # PyTorch's own words advise to run what the file holds
+        raise ArtefactError(
+            f"{path} is damaged or holds more than tensors, and is not opened. Fetch it again."
+        ) from error
     except (
         OSError,
         RuntimeError,
@@ -114,7 +118,6 @@ def _read(path: Path) -> dict[str, Any]:
         LookupError,  # a pickle that names what it has not made
         AttributeError,
         SafetensorError,
-        pickle.UnpicklingError,
     ) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ArtefactError(f"{path} holds no weights: {first} Fetch it again.") from error

@@ -142,7 +142,9 @@ def test_files_that_hold_other_things_are_refused(tmp_path):
     torch.save({"model": "x"}, nested)
     absent = tmp_path / "absent.pth"
     absent.write_bytes(b"\x80\x02h\x05.")  # a pickle that takes from its memory what is not there
-    for path in (wrong, code, text, listed, numbered, nested, absent):
+    with pytest.raises(ArtefactError, match="holds more than tensors, and is not opened"):
+        pretrained_features("inception", code)
+    for path in (wrong, text, listed, numbered, nested, absent):
         with pytest.raises(ArtefactError):
             pretrained_features("inception", path)
 
