@@ -68,6 +68,8 @@ class TokenizerSettings:
                 raise ValueError(f"{name} lies within {least}..{most}.")
         if self.width % 8:
             raise ValueError("width must be a multiple of 8.")
+        if not all(type(level) is int for level in self.levels):
+            raise ValueError("levels are whole numbers, given as a list such as [8,8,8].")
         if not self.levels or min(self.levels) < 3 or math.prod(self.levels) > _MOST_CODES:
             raise ValueError(f"levels must each be at least 3, with a product to {_MOST_CODES}.")
         if not all(0 <= value < math.inf for value in (self.adversarial, self.perceptual)):

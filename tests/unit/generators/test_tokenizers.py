@@ -169,6 +169,7 @@ def test_every_variant_of_trace_can_be_built(upsampling, norm):
         ({"width": 12}, "multiple of 8"),
         ({"width": 80_000}, "width lies within"),
         ({"levels": (8, 2)}, "at least 3"),
+        ({"levels": ("8", ",", "8")}, "whole numbers"),
         ({"levels": (256, 256, 256)}, "65536"),
         ({"codes": 1}, "codes lies within"),
         ({"factor": 5}, "4, 8, 16"),
