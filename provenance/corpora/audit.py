@@ -83,9 +83,7 @@ def audit_corpus(corpus: Corpus, *, seed: int) -> AuditResult:
     """
     signed = [measure(corpus.read(row)) for row in corpus.rows]
     bare = [
-        measure(without_credential(corpus.read(row)))
-        if container.has_credential
-        else container
+        measure(without_credential(corpus.read(row))) if container.has_credential else container
         for row, container in zip(corpus.rows, signed, strict=True)
     ]
     truth = np.array([row.label is Label.SYNTHETIC for row in corpus.rows])

@@ -11,8 +11,8 @@ import pytest
 import torch
 from scenes import scenes
 
-from provenance import ArtefactError, FitContext, UserError
-from provenance.training import TrainingLoop, load_weights, save_weights
+from provenance import FitContext, UserError
+from provenance.training import TrainingLoop, load_weights
 from provenance_generators.autoregressive import SPEC
 from provenance_generators.autoregressive.generator import AutoregressiveGenerator
 from provenance_generators.autoregressive.settings import Settings
@@ -333,51 +333,6 @@ def test_larger_images_have_coarser_tokens(tmp_path):
 def test_images_of_another_size_are_refused(trained):
     with pytest.raises(UserError, match="32 x 32"):
         trained[0].reconstruct(np.zeros((1, 64, 64, 3), np.uint8))
-
-
-def test_save_and_load_give_the_same_pixels(trained, tmp_path):
-    model, _ = trained
-    model.save(tmp_path)
-    other = AutoregressiveGenerator()
-    other.load(tmp_path, "cpu")
-    np.testing.assert_array_equal(model.sample(3, seed=2), other.sample(3, seed=2))
-    np.testing.assert_array_equal(model.reconstruct(stacked(5)), other.reconstruct(stacked(5)))
-
-
-def break_missing(arrays, config):
-    arrays.pop("prior.head.own.weight")
-
-
-def break_extra(arrays, config):
-    arrays["prior.surplus"] = np.zeros(3, np.float32)
-
-
-def break_shape(arrays, config):
-    config["settings"]["tokenizer"]["levels"] = [4, 4, 4]
-
-
-def break_family(arrays, config):
-    config["family"] = "vae"
-
-
-def break_config(arrays, config):
-    del config["settings"]["layers"]
-
-
-def break_bounds(arrays, config):
-    config["settings"]["embedding"] = 10**9
-
-
-@pytest.mark.parametrize(
-    "damage", [break_missing, break_extra, break_shape, break_family, break_config, break_bounds]
-)
-def test_load_is_strict(trained, tmp_path, damage):
-    trained[0].save(tmp_path)
-    arrays, config = load_weights(tmp_path)
-    damage(arrays, config)
-    save_weights(tmp_path, arrays, config)
-    with pytest.raises(ArtefactError):
-        AutoregressiveGenerator().load(tmp_path, "cpu")
 
 
 def test_untrained_says_so(tmp_path):
