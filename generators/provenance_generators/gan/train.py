@@ -32,9 +32,12 @@ from provenance_generators.gan.objectives import OBJECTIVES
 from provenance_generators.gan.penalties import Judged, judge
 from provenance_generators.gan.settings import Settings
 
-_COLUMNS, _ROWS = 16, 4  # samples on a sheet; the first row of it shows photographs
-_DRAWN_TOGETHER = 64
-_STATISTICS_BATCHES = 8  # of _DRAWN_TOGETHER latents each
+_COLUMNS, _ROWS = 16, 4  # samples on a sheet, at most; its first row shows photographs
+_SMALL_PX = 64
+_DRAWN_TOGETHER, _FEWEST_DRAWN = 64, 8  # up to _SMALL_PX, and above
+_STATISTICS_BATCHES = 4  # of as many latents as are drawn together
+_LOOKED_AT, _FEWEST_LOOKED_AT = 256, 64  # samples a look
+_FEWEST_STEPS = 50  # of a shorter run the watch judges nothing
 
 
 class Trainer:
@@ -69,7 +72,10 @@ class Trainer:
         self.average = EMA(self.generator, decay=settings.average)
         self.generator_optimizer = self._adam(self.generator)
         self.critic_optimizer = self._adam(self.critic)
-        self.watch = CollapseWatch(context, images)
+        self.watch = _watch(context, images)
+        fewer = images.shape[1] ** 2 // _SMALL_PX**2  # maps of 256 px fill memory soon
+        self.together = max(_FEWEST_DRAWN, _DRAWN_TOGETHER // max(1, fewer))
+        self._ready_after: int | None = None
 
     def run(self) -> Generator:
         """Train until the budget is spent; return the averaged generator."""
@@ -210,13 +216,17 @@ class Trainer:
         the average copies, are not theirs.
         """
         network = cast("Generator", self.average.network)
+        steps = int(self.average.state_dict()["steps"])
+        if steps == self._ready_after:
+            return network.eval()
         norms = [layer for layer in network.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None  # a plain mean over the batches below
         network.train()
         for batch in range(_STATISTICS_BATCHES if norms else 0):
-            network(*self._watched(_DRAWN_TOGETHER, "statistics", batch))
+            network(*self._watched(self.together, "statistics", batch))
+        self._ready_after = steps
         return network.eval()
 
     def _watched(self, count: int, *parts: str | int) -> tuple[Tensor, Tensor]:
@@ -244,8 +254,8 @@ class Trainer:
         network = self._averaged()
         latents, classes = self._watched(count, "watched")
         parts = [
-            network(latents[i : i + _DRAWN_TOGETHER], classes[i : i + _DRAWN_TOGETHER]).cpu()
-            for i in range(0, count, _DRAWN_TOGETHER)
+            network(latents[i : i + self.together], classes[i : i + self.together]).cpu()
+            for i in range(0, count, self.together)
         ]
         images: NDArray[np.float32] = (torch.cat(parts) * 127.5 + 127.5).permute(0, 2, 3, 1).numpy()
         return images
@@ -253,8 +263,17 @@ class Trainer:
     def _write_sheet(self, step: int, samples: NDArray[np.float32]) -> None:
         shown = np.nan_to_num(samples[: _COLUMNS * _ROWS]).round().clip(0, 255).astype(np.uint8)
         photographs = self.images[np.linspace(0, len(self.images) - 1, _COLUMNS).astype(int)]
-        rows = [photographs, *np.split(shown, _ROWS)]
-        write_sheet(self.context.workdir, step, rows, ["photograph", *["sample"] * _ROWS])
+        rows = np.split(shown, len(shown) // _COLUMNS)
+        captions = ["photograph", *["sample"] * len(rows)]
+        write_sheet(self.context.workdir, step, [photographs, *rows], captions)
+
+
+def _watch(context: FitContext, images: NDArray[np.uint8]) -> CollapseWatch:
+    """Return a watch whose looks do not cost more than the steps between them."""
+    if context.max_steps is not None and context.max_steps < _FEWEST_STEPS:
+        return CollapseWatch(context, images, checks=(1.0,), samples=2 * _COLUMNS)
+    is_slow = images.shape[1] > _SMALL_PX and context.device == "cpu"
+    return CollapseWatch(context, images, samples=_FEWEST_LOOKED_AT if is_slow else _LOOKED_AT)
 
 
 def steepness(images: NDArray[Any]) -> float:
