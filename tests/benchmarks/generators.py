@@ -99,8 +99,8 @@ def stack(items: list[Any]) -> Images:
 def obtain_features(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the networks whose features are compared; the learned one is kept in the folder."""
     import torch
-    from provenance.quality import RandomFeatures, load_features, train_features
 
+    from provenance.quality import RandomFeatures, load_features, train_features
     from provenance.training import find_classes, number_classes
 
     torch.set_num_threads(1)
