@@ -1,6 +1,7 @@
 """Samples a second with keys and values cached, against the same transformer without."""
 
 import json
+import os
 import time
 
 import pytest
@@ -11,6 +12,9 @@ from provenance_generators.autoregressive.drawing import Sampling, draw
 from provenance_generators.autoregressive.model import Prior
 from provenance_generators.tokenizers import FSQ
 
+pytestmark = pytest.mark.skipif(
+    "PYTEST_XDIST_WORKER" in os.environ, reason="a speed is measured alone: make bench"
+)
 BATCHES = {32: 128, 64: 32}  # the generator draws 128 together; more only widens the gap
 LEAST = 10.0  # times as fast
 
