@@ -12,16 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from provenance import UserError
-from provenance.quality import RandomFeatures, frechet_distance
+from provenance.quality import RandomFeatures, frechet_distance, manifold
 from provenance.training import derive_seed
 from provenance_generators.ensemble.members import Member
 
-_REALS, _SAMPLES = 1024, 1024
-_NEIGHBOUR = 5
+_REALS, _SAMPLES = 512, 512
 _STEPS = 10  # weights are tenths
-_MOST_TRIED = 2_000
+_MOST_TRIED = 300  # four members have 286
 _FEWEST_OF_A_CLASS = 32
-Flags = NDArray[np.bool_]
 
 
 def fit_weights(
@@ -36,13 +34,9 @@ def fit_weights(
     """
     features = RandomFeatures(seed=0)
     reals = features(_evenly(images, _REALS))
-    radius = _kth_distance(reals)
-    hits = [
-        _distances(reals, features(_drawn(member, number, seed))) <= radius[:, None]
-        for number, member in enumerate(members)
-    ]  # each bool (reals, samples)
-    best = max(_grid(len(members)), key=lambda weights: _covered(hits, weights))
-    return np.array(best) / _STEPS, _covered(hits, best)
+    drawn = [features(_drawn(member, n, seed)) for n, member in enumerate(members)]
+    best = max(_grid(len(members)), key=lambda weights: _covered(reals, drawn, weights))
+    return np.array(best) / _STEPS, _covered(reals, drawn, best)
 
 
 def fit_classes(
@@ -108,24 +102,21 @@ def _grid(count: int) -> Iterator[tuple[int, ...]]:
     yield from itertools.islice(every, _MOST_TRIED)
 
 
-def _covered(hits: Sequence[Flags], weights: Sequence[int]) -> float:
-    """Return the coverage of a mixture with weights in tenths."""
-    shares = (round(weight / _STEPS * _SAMPLES) for weight in weights)
-    parts = [hit[:, :share].any(1) for hit, share in zip(hits, shares, strict=True)]
-    return float(np.logical_or.reduce(parts).mean())
+def _covered(
+    reals: NDArray[np.float32], drawn: Sequence[NDArray[np.float32]], weights: Sequence[int]
+) -> float:
+    """Return the coverage of reals (N, D) by a mixture of members' samples, each (M, D).
 
-
-def _kth_distance(reals: NDArray[np.float32]) -> NDArray[np.float64]:
-    k = min(_NEIGHBOUR, len(reals) - 1)
-    nearest: NDArray[np.float64] = np.partition(_distances(reals, reals), k, axis=1)[:, k]
-    return nearest
-
-
-def _distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return squared distances (A, B); in doubles, since they are differences of large sums."""
-    x, y = a.astype(np.float64), b.astype(np.float64)
-    apart = (x**2).sum(1)[:, None] + (y**2).sum(1)[None] - 2 * x @ y.T
-    return np.asarray(np.maximum(apart, 0.0))
+    Args:
+        reals: Features of real images.
+        drawn: Features of samples, a member each.
+        weights: In tenths.
+    """
+    shares = [
+        round(weight / _STEPS * len(made)) for weight, made in zip(weights, drawn, strict=True)
+    ]
+    mixed = np.concatenate([made[:share] for made, share in zip(drawn, shares, strict=True)])
+    return manifold(reals, mixed).coverage
 
 
 def _evenly(images: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:

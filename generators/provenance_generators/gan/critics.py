@@ -5,8 +5,8 @@ unbounded, higher = more real, and errors (N,): how badly it reconstructs each i
 None normalises over the batch, so each image is judged on its own, as gradient penalties ask for.
 """
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -22,21 +22,27 @@ _MOST_DECODED_PX = 64  # side of those reconstructions
 _FEWEST_FINE = 8  # channels of the plain critic above 16 px
 
 
-class CriticBuilder(Protocol):
-    """Builds a critic."""
+@dataclass(frozen=True, slots=True)
+class CriticShape:
+    """What a critic is built by.
 
-    def __call__(
-        self,
-        size_px: int,
-        *,
-        width: int,
-        classes: int,
-        is_spectral: bool,
-        reconstructs: bool,
-        full_resolution: bool,
-    ) -> nn.Module:
-        """Return a critic of images of side ``size_px``."""
-        ...
+    Attributes:
+        size_px: Side of the images.
+        width: Channels at 16 px (plain), or in units of its table.
+        classes: K; 0 where there are none.
+        is_spectral: Whether weights are divided by their largest singular value.
+        reconstructs: Whether there is a decoder.
+        full_resolution: Plain: whether a layer with few channels at full resolution comes first. It
+            costs time, but where the first layer halves the side, a generator may get away with a
+            grid of two pixels.
+    """
+
+    size_px: int
+    width: int
+    classes: int = 0
+    is_spectral: bool = False
+    reconstructs: bool = False
+    full_resolution: bool = False
 
 
 class TrunkCritic(nn.Module):
@@ -49,31 +55,22 @@ class TrunkCritic(nn.Module):
 
     Args:
         levels: Layers from one side to the next, finest first; the last but one gives 8 x 8.
+        shape: Of the critic.
         channels_decoded: C at 8 x 8.
         channels: C at 4 x 4.
-        classes: K.
-        size_px: Side of the images.
-        reconstructs: Whether there is a decoder.
     """
 
     def __init__(
-        self,
-        levels: list[nn.Module],
-        *,
-        channels_decoded: int,
-        channels: int,
-        classes: int,
-        size_px: int,
-        reconstructs: bool,
+        self, levels: list[nn.Module], shape: CriticShape, *, channels_decoded: int, channels: int
     ) -> None:
         super().__init__()
         self.fine, self.last = nn.Sequential(*levels[:-1]), levels[-1]
         self.score = nn.Linear(channels * _BASE_PX**2, 1)
-        self.embedding = nn.Embedding(classes, channels) if classes else None
+        self.embedding = nn.Embedding(shape.classes, channels) if shape.classes else None
         if self.embedding is not None:
             nn.init.zeros_(self.embedding.weight)  # first real, then of its class
-        decoded_px = min(size_px, _MOST_DECODED_PX)
-        self.decoder = _decoder(channels_decoded, decoded_px) if reconstructs else None
+        decoded_px = min(shape.size_px, _MOST_DECODED_PX)
+        self.decoder = _decoder(channels_decoded, decoded_px) if shape.reconstructs else None
 
     def forward(self, images: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
         """Return scores (N, 1) and errors (N,) of images (N, 3, S, S), -1..1."""
@@ -93,84 +90,43 @@ class TrunkCritic(nn.Module):
         return l1_loss(made, wanted, reduction="none").mean(dim=(1, 2, 3))
 
 
-def plain_critic(
-    size_px: int,
-    *,
-    width: int,
-    classes: int,
-    is_spectral: bool,
-    reconstructs: bool,
-    full_resolution: bool,
-) -> nn.Module:
-    """Return a stack of strided convolutions.
-
-    Args:
-        size_px: Side of the images.
-        width: Channels at 16 px; doubled at each halving of the side.
-        classes: K.
-        is_spectral: Whether weights are divided by their largest singular value.
-        reconstructs: Whether there is a decoder.
-        full_resolution: Whether one with few channels at full resolution comes first. It costs
-            time, but where the first layer halves the side, a generator may get away with a grid
-            of two pixels.
-    """
-    side, channels, levels = size_px, 3, list[nn.Module]()
-    if full_resolution:
-        channels = _channels_at(size_px, width)
+def plain_critic(shape: CriticShape) -> nn.Module:
+    """Return a stack of strided convolutions, its channels doubled at each halving of the side."""
+    side, channels, levels = shape.size_px, 3, list[nn.Module]()
+    if shape.full_resolution:
+        channels = _channels_at(shape.size_px, shape.width)
         first = nn.Conv2d(3, channels, 3, padding=1)
         levels.append(nn.Sequential(first, nn.LeakyReLU(SLOPE)))
     before = channels
     while side > _BASE_PX:
         side //= 2
-        before, channels = channels, _channels_at(side, width)
+        before, channels = channels, _channels_at(side, shape.width)
         halved = nn.Conv2d(before, channels, 4, stride=2, padding=1)
         levels.append(nn.Sequential(halved, nn.LeakyReLU(SLOPE)))
-    critic = TrunkCritic(
-        levels,
-        channels_decoded=before,
-        channels=channels,
-        classes=classes,
-        size_px=size_px,
-        reconstructs=reconstructs,
-    )
+    critic = TrunkCritic(levels, shape, channels_decoded=before, channels=channels)
     for level in levels:
         for layer in level.modules():
             if isinstance(layer, nn.Conv2d):
                 draw_he(layer)
-    return _spectral(critic) if is_spectral else critic
+    return _spectral(critic) if shape.is_spectral else critic
 
 
-def residual_critic(
-    size_px: int,
-    *,
-    width: int,
-    classes: int,
-    is_spectral: bool,
-    reconstructs: bool,
-    full_resolution: bool,
-) -> nn.Module:
-    """Return the mirror image of the residual generator; arguments as :func:`plain_critic`."""
-    del full_resolution  # it begins there in any case
-    side, channels = size_px, channels_at(size_px, width, RESIDUAL_MULTIPLES)
+def residual_critic(shape: CriticShape) -> nn.Module:
+    """Return the mirror image of the residual generator, which begins at full resolution."""
+    side = shape.size_px
+    channels = channels_at(side, shape.width, RESIDUAL_MULTIPLES)
     levels: list[nn.Module] = [nn.Conv2d(3, channels, 1)]
     before = channels
     while side > _BASE_PX:
         side //= 2
-        before, channels = channels, channels_at(side, width, RESIDUAL_MULTIPLES)
+        before, channels = channels, channels_at(side, shape.width, RESIDUAL_MULTIPLES)
         blocks = [ResidualBlock(before) for _ in range(2)]
         levels.append(nn.Sequential(*blocks, nn.AvgPool2d(2), nn.Conv2d(before, channels, 1)))
     levels[-1] = nn.Sequential(*levels[-1].children(), *[ResidualBlock(channels) for _ in range(2)])
-    critic = TrunkCritic(
-        levels,
-        channels_decoded=before,
-        channels=channels,
-        classes=classes,
-        size_px=size_px,
-        reconstructs=reconstructs,
-    )
+    critic = TrunkCritic(levels, shape, channels_decoded=before, channels=channels)
     scale_fixup(critic.fine)
     scale_fixup(critic.last)
-    return _spectral(critic) if is_spectral else critic
+    return _spectral(critic) if shape.is_spectral else critic
 
 
 class AutoEncoderCritic(nn.Module):
@@ -211,22 +167,13 @@ class AutoEncoderCritic(nn.Module):
         return -errors, images.new_zeros(len(images))
 
 
-def autoencoder_critic(
-    size_px: int,
-    *,
-    width: int,
-    classes: int,
-    is_spectral: bool,
-    reconstructs: bool,
-    full_resolution: bool,
-) -> nn.Module:
+def autoencoder_critic(shape: CriticShape) -> nn.Module:
     """Return an auto-encoder whose scores are errors; it has no further decoder."""
-    del reconstructs, full_resolution
-    critic = AutoEncoderCritic(size_px, width=width, classes=classes)
-    return _spectral(critic) if is_spectral else critic
+    critic = AutoEncoderCritic(shape.size_px, width=shape.width, classes=shape.classes)
+    return _spectral(critic) if shape.is_spectral else critic
 
 
-CRITICS: Mapping[str, CriticBuilder] = {
+CRITICS: Mapping[str, Callable[[CriticShape], nn.Module]] = {
     "plain": plain_critic,
     "residual": residual_critic,
     "autoencoder": autoencoder_critic,

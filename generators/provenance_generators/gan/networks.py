@@ -5,6 +5,7 @@ classes. A *code* is what a network renders: latents (N, Z) and, behind them, th
 Every network enlarges and normalises as told (:mod:`provenance_generators.upsampling`).
 """
 
+import abc
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Protocol
@@ -30,7 +31,7 @@ _MULTIPLES = {4: 16.0, 8: 8.0, 16: 4.0, 32: 2.0, 64: 1.0, 128: 0.5, 256: 0.25}
 RESIDUAL_MULTIPLES = {4: 8.0, 8: 8.0, 16: 4.0, 32: 2.0, 64: 1.0, 128: 0.5, 256: 0.25}
 
 
-class Generator(nn.Module):
+class Generator(nn.Module, abc.ABC):
     """What all generators share: codes, and how often each class was in the source.
 
     Args:
@@ -53,13 +54,13 @@ class Generator(nn.Module):
             return latents
         return torch.cat([latents, self.embedding(classes)], dim=1)
 
+    @abc.abstractmethod
     def render(self, codes: Tensor) -> Tensor:
         """Return images (N, 3, S, S), -1..1, for codes (N, Z + E)."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def first_weights(self) -> Tensor:
         """Return the weights of the first projection of codes, (M, Z + E)."""
-        raise NotImplementedError
 
     def forward(self, latents: Tensor, classes: Tensor) -> Tensor:
         """Return images (N, 3, S, S), -1..1."""

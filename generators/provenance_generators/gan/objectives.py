@@ -6,6 +6,7 @@ by pair where the objective says so. The penalty on the critic's slope is apart 
 what they cost.
 """
 
+import abc
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
@@ -18,7 +19,7 @@ Points = Literal["none", "real", "both", "between"]
 straight lines between the two."""
 
 
-class Objective:
+class Objective(abc.ABC):
     """What all objectives share; the class attributes are the settings that go with one.
 
     Attributes:
@@ -41,13 +42,13 @@ class Objective:
     betas: ClassVar[tuple[float, float]] = (0.0, 0.99)
     is_relative: ClassVar[bool] = False
 
+    @abc.abstractmethod
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return what the critic minimises, a scalar."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return what the generator minimises, a scalar."""
-        raise NotImplementedError
 
     def slope_cost(self, squares: Tensor) -> Tensor:
         """Return the cost, to be weighted by ``penalty``, of squared slopes (M,)."""
@@ -59,14 +60,16 @@ class Objective:
         return {}
 
     def agree(self, everywhere: Callable[[float], float]) -> None:
-        """Take over the first process's state, where there is any."""
+        """Take over the first process's state; most objectives have none."""
+        del everywhere
 
     def state_dict(self) -> dict[str, Any]:
         """Return what changes in training, for checkpoints."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what :meth:`state_dict` returned."""
+        """Restore what :meth:`state_dict` returned; nothing, where there is no state."""
+        del state
 
 
 class Relativistic(Objective):

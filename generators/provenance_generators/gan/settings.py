@@ -11,7 +11,7 @@ from provenance import UserError
 from provenance.training import resolve_options
 from provenance_generators.gan import SPEC
 from provenance_generators.gan.augment import AUGMENTATIONS
-from provenance_generators.gan.critics import CRITICS
+from provenance_generators.gan.critics import CRITICS, CriticShape
 from provenance_generators.gan.networks import GENERATORS, Generator
 from provenance_generators.gan.objectives import OBJECTIVES
 
@@ -131,14 +131,15 @@ class Settings:
 
     def critic_network(self) -> nn.Module:
         """Build the critic, untrained."""
-        return CRITICS[self.critic](
-            self.size_px,
+        shape = CriticShape(
+            size_px=self.size_px,
             width=self.critic_width,
             classes=len(self.classes),
             is_spectral=self.critic_norm == "spectral",
             reconstructs=self.reconstruction > 0,
             full_resolution=self.full_resolution,
         )
+        return CRITICS[self.critic](shape)
 
     def _settled(self) -> Self:
         """Return the settings with all values that were left to the objective."""

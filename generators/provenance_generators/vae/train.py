@@ -116,7 +116,7 @@ class Trainer:
         self.average = EMA(self.network)
         self.watch = CollapseWatch(
             context,
-            shrink(_evenly(data.images, _MOST_CHECKED)),
+            _evenly(data.images, _MOST_CHECKED),
             samples=max(64, _MOST_CHECKED * _WATCHED_PX // settings.size_px),
         )
         self._resident = ResidentImages(data.images, self.precision.device)
@@ -230,7 +230,7 @@ class Trainer:
             return
         samples, active = None, 0
         if loop.workers.is_first:
-            samples = shrink(self._samples(self._midway(), self.watch.n_samples))
+            samples = self._samples(self._midway(), self.watch.n_samples)
             active = self._active_units()
         self.watch.look(loop, samples, active_units=active)
 
@@ -291,21 +291,6 @@ class Trainer:
         parts = [pixels[start : start + self._at_once] for start in starts]
         sums = [len(part) * figure(self.precision.images(images_to_tensor(part))) for part in parts]
         return float(torch.stack(sums).sum()) / len(pixels)
-
-
-# --- what the watch sees --------------------------------------------------------------------------
-
-
-def shrink(pixels: NDArray[Any]) -> NDArray[Any]:
-    """Return images (N, S, S, 3) as means over squares, of 32 px, of their own type.
-
-    Collapse shows at any size, and looks at large images would cost more than the training.
-    """
-    factor = pixels.shape[1] // _WATCHED_PX
-    n, side = len(pixels), pixels.shape[1] // factor
-    squares = pixels.reshape(n, side, factor, side, factor, 3)
-    shrunk: NDArray[Any] = squares.mean((2, 4), dtype=np.float32).astype(pixels.dtype)
-    return shrunk  # (N, 32, 32, 3)
 
 
 def _evenly(images: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:

@@ -9,25 +9,16 @@ import math
 import numpy as np
 import pytest
 import torch
+from autoregressive_runs import OPTIONS, context, few_watched, train
 from scenes import scenes
 
-from provenance import FitContext, UserError
+from provenance import UserError
 from provenance.training import TrainingLoop, load_weights
 from provenance_generators.autoregressive import SPEC
 from provenance_generators.autoregressive.generator import AutoregressiveGenerator
 from provenance_generators.autoregressive.settings import Settings
 from provenance_generators.upsampling import NORMS, UPSAMPLING
 
-OPTIONS = {
-    "levels": (4, 4, 3),
-    "width": 8,
-    "embedding": 16,
-    "layers": 2,
-    "heads": 2,
-    "batch": 8,
-    "tokenizer_batch": 8,
-    "tokenizer_share": 0.35,
-}
 CLASSES = ("bird", "cat", "dog")
 GOLDEN = {"mse": 0.13357, "token_nats": 3.51031}
 
@@ -43,31 +34,16 @@ def classed(count, size_px=32):
     return [dataclasses.replace(item, category=names[i % 4]) for i, item in enumerate(items)]
 
 
-def context(folder, **changes):
-    return FitContext(
-        **{"workdir": folder, "seed": 3, "max_steps": 8, "options": OPTIONS, **changes}
-    )
-
-
 @pytest.fixture(scope="module", autouse=True)
-def few_watched():
-    """A look at few samples costs little; lines of the log come at the end only."""
-    calm = functools.partial(TrainingLoop, log_every_s=1e9)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("provenance_generators.autoregressive.train._WATCHED", 8)
-        patch.setattr("provenance_generators.autoregressive.generator._BATCH", 16)
-        for module in ("tokenizers", "autoregressive"):
-            patch.setattr(f"provenance_generators.{module}.train.TrainingLoop", calm)
+def _few_watched():
+    with few_watched():
         yield
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Three steps of the tokenizer, five of the transformer."""
     folder = tmp_path_factory.mktemp("autoregressive")
-    model = AutoregressiveGenerator()
-    model.fit(scenes(48), context(folder))
-    return model, folder
+    return train(folder), folder
 
 
 @pytest.fixture(scope="module")

@@ -1,52 +1,25 @@
 """What the autoregressive generator keeps on disk, and what it refuses to load."""
 
-import functools
-
 import numpy as np
 import pytest
+from autoregressive_runs import few_watched, train
 from scenes import scenes
 
-from provenance import ArtefactError, FitContext
-from provenance.training import TrainingLoop, load_weights, save_weights
+from provenance import ArtefactError
+from provenance.training import load_weights, save_weights
 from provenance_generators.autoregressive.generator import AutoregressiveGenerator
-
-OPTIONS = {
-    "levels": (4, 4, 3),
-    "width": 8,
-    "embedding": 16,
-    "layers": 2,
-    "heads": 2,
-    "batch": 8,
-    "tokenizer_batch": 8,
-    "tokenizer_share": 0.35,
-}
-
-
-def context(folder, **changes):
-    return FitContext(
-        **{"workdir": folder, "seed": 3, "max_steps": 8, "options": OPTIONS, **changes}
-    )
 
 
 @pytest.fixture(scope="module", autouse=True)
-def few_watched():
-    """A look at few samples costs little; lines of the log come at the end only."""
-    calm = functools.partial(TrainingLoop, log_every_s=1e9)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("provenance_generators.autoregressive.train._WATCHED", 8)
-        patch.setattr("provenance_generators.autoregressive.generator._BATCH", 16)
-        for module in ("tokenizers", "autoregressive"):
-            patch.setattr(f"provenance_generators.{module}.train.TrainingLoop", calm)
+def _few_watched():
+    with few_watched():
         yield
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Three steps of the tokenizer, five of the transformer."""
     folder = tmp_path_factory.mktemp("autoregressive")
-    model = AutoregressiveGenerator()
-    model.fit(scenes(48), context(folder))
-    return model, folder
+    return train(folder), folder
 
 
 def test_save_and_load_give_the_same_pixels(trained, tmp_path):

@@ -120,10 +120,12 @@ def test_weights_that_are_not_given_are_those_that_cover_most(folders, tmp_path)
 
 
 def test_coverage_of_a_mixture_is_more_than_its_members_where_they_complete_each_other():
-    left, right = np.zeros((10, 1024), bool), np.zeros((10, 1024), bool)
-    left[:5], right[5:] = True, True
-    assert _covered([left, right], (10, 0)) == 0.5
-    assert _covered([left, right], (4, 6)) == 1.0
+    rng = np.random.default_rng(0)
+    left, right = (rng.normal(place, 1.0, (200, 2)).astype(np.float32) for place in (-9, 9))
+    reals = np.concatenate([left, right])
+    drawn = [left + np.float32(0.01), right + np.float32(0.01)]
+    assert _covered(reals, drawn, (10, 0)) == pytest.approx(0.5, abs=0.01)
+    assert _covered(reals, drawn, (5, 5)) > 0.8
     weights = list(_grid(3))
     assert len(weights) == 66
     assert {sum(one) for one in weights} == {10}

@@ -5,7 +5,7 @@ import torch
 
 from provenance_generators.gan import SPEC
 from provenance_generators.gan.blocks import ResidualBlock, SkipExcitation, scale_fixup
-from provenance_generators.gan.critics import CRITICS
+from provenance_generators.gan.critics import CRITICS, CriticShape
 from provenance_generators.gan.networks import GENERATORS, LATENT_SIZE
 from provenance_generators.upsampling import NORMS, UPSAMPLING
 
@@ -19,8 +19,7 @@ def generator(name, size_px=32, *, upsampling="nearest", norm="batch", classes=0
 
 def critic(name, size_px=32, **changes):
     torch.manual_seed(0)
-    options = {"is_spectral": False, "reconstructs": False, "full_resolution": False, "classes": 0}
-    return CRITICS[name](size_px, width=4, **{**options, **changes})
+    return CRITICS[name](CriticShape(size_px, width=4, **changes))
 
 
 def unused(network):

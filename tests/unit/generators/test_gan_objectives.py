@@ -12,7 +12,7 @@ from provenance_generators.gan.augment import (
     cut_out,
     translate,
 )
-from provenance_generators.gan.critics import CRITICS
+from provenance_generators.gan.critics import CRITICS, CriticShape
 from provenance_generators.gan.objectives import OBJECTIVES, BoundaryEquilibrium
 from provenance_generators.gan.penalties import judge
 
@@ -118,9 +118,7 @@ def test_points_between_lie_between():
 
 
 def test_slopes_are_computed_in_float32_under_autocast():
-    critic = CRITICS["plain"](
-        32, width=8, classes=0, is_spectral=False, reconstructs=False, full_resolution=True
-    )
+    critic = CRITICS["plain"](CriticShape(32, width=8, full_resolution=True))
     images, classes = torch.randn(2, 3, 32, 32), torch.zeros(2).long()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert critic(images, classes)[0].dtype == torch.bfloat16
