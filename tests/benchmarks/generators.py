@@ -66,6 +66,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2, help="trainings side by side")
     parser.add_argument("--only", action="append", metavar="NAME", help="FAMILY or FAMILY:PRESET")
+    parser.add_argument("--option", action="append", default=[], metavar="GENERATOR.KEY=VALUE")
     parser.add_argument("--variant", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -184,13 +185,16 @@ class OurModel:
     """A generator of the suite, through the contract that plugins keep."""
 
     def __init__(self, name: str, arguments: argparse.Namespace, folder: Path) -> None:
+        from provenance.cli.options import parse_settings
         from provenance.plugins import registry
 
         family, _, preset = name.partition(":")
         offer = registry().generator(family)
         self._model, self._spec, self._folder = offer.factory(), offer.spec, folder
         self._seed = arguments.seed
-        self._options: dict[str, Any] = {"preset": preset} if preset else {}
+        self._options: dict[str, Any] = parse_settings(arguments.option).get(family, {})
+        if preset:
+            self._options["preset"] = preset
         if family == ENSEMBLE:
             members = [str(arguments.out / member / "model") for member in FAMILIES]
             self._options = {"members": members, "rule": "mixture"}
